@@ -1,0 +1,216 @@
+//! Elementwise maps, and sums over rows and columns.
+//!
+//! Every element's result depends on its own operands alone, and every sum is taken in an order
+//! that depends on the shape alone.
+
+use crate::product::Store;
+use crate::{MatrixView, MatrixViewMut, Scalar, math, vectorised};
+
+/// Partial sums kept side by side by a reduction.
+const LANES: usize = 16;
+
+/// `y = f(x)` for every element.
+///
+/// # Panics
+/// If the lengths differ.
+///
+/// ```
+/// use chainrule_tensor::{kernels::map, math};
+/// let mut h = [0.0; 3];
+/// map(&[-1.0, 0.0, 1.0], &mut h, math::tanh);
+/// assert!((h[2] - 1.0_f64.tanh()).abs() < 1e-15);
+/// ```
+pub fn map<S: Scalar>(x: &[S], y: &mut [S], f: impl Fn(S) -> S) {
+    assert_eq!(x.len(), y.len(), "map: lengths differ");
+    vectorised(|| x.iter().zip(y).for_each(|(&x, y)| *y = f(x)));
+}
+
+/// `z = f(x, y)` for every pair of elements.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn zip_map<S: Scalar>(x: &[S], y: &[S], z: &mut [S], f: impl Fn(S, S) -> S) {
+    assert!(x.len() == y.len() && y.len() == z.len(), "zip_map: lengths differ");
+    vectorised(|| x.iter().zip(y).zip(z).for_each(|((&x, &y), z)| *z = f(x, y)));
+}
+
+/// `y = f(x, y)` for every pair of elements.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn update<S: Scalar>(x: &[S], y: &mut [S], f: impl Fn(S, S) -> S) {
+    assert_eq!(x.len(), y.len(), "update: lengths differ");
+    vectorised(|| x.iter().zip(y).for_each(|(&x, y)| *y = f(x, *y)));
+}
+
+/// Adds the bias to every row of `a` and applies the activation: `a += 1 bᵀ`, `h = g(a)`, in one
+/// pass. `a` and `h` are (examples × units), `bias` has one value a unit.
+///
+/// # Panics
+/// If the shapes differ.
+pub fn add_bias_and_map<S: Scalar>(
+    bias: &[S],
+    mut a: MatrixViewMut<'_, S>,
+    mut h: MatrixViewMut<'_, S>,
+    g: impl Fn(S) -> S,
+) {
+    assert!(
+        a.cols() == bias.len() && (a.rows(), a.cols()) == (h.rows(), h.cols()),
+        "add_bias_and_map: shapes differ"
+    );
+    vectorised(|| {
+        for (a, h) in a.iter_rows_mut().zip(h.iter_rows_mut()) {
+            for ((a, h), &b) in a.iter_mut().zip(h).zip(bias) {
+                *a += b;
+                *h = g(*a);
+            }
+        }
+    });
+}
+
+/// The sum of the rows of `m`: one value a column, `(1ᵀ M)_j = Σ_i M_ij`.
+///
+/// # Panics
+/// If `sums` does not have one place a column.
+pub fn column_sums<S: Scalar>(m: MatrixView<'_, S>, sums: &mut [S], store: Store) {
+    assert_eq!(m.cols(), sums.len(), "column_sums: one place a column");
+    vectorised(|| {
+        if store == Store::Replace {
+            sums.fill(S::zero());
+        }
+        for row in m.iter_rows() {
+            sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += x);
+        }
+    });
+}
+
+/// `Σ f(x)` over a slice, in sixteen interleaved partial sums.
+///
+/// The order depends on the length alone, and the rounding error grows with `n / 16` instead of
+/// `n`.
+#[inline]
+pub fn sum_map<S: Scalar>(x: &[S], f: impl Fn(S) -> S) -> S {
+    vectorised(|| sum_lanes(x, f))
+}
+
+/// `Σ x_i y_i`.
+///
+/// # Panics
+/// If the lengths differ.
+#[inline]
+pub fn dot<S: Scalar>(x: &[S], y: &[S]) -> S {
+    assert_eq!(x.len(), y.len(), "dot: lengths differ");
+    vectorised(|| {
+        let mut lanes = [S::zero(); LANES];
+        let (xs, ys) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
+        let tail = xs.remainder().iter().zip(ys.remainder());
+        let tail = tail.fold(S::zero(), |sum, (&x, &y)| sum + x * y);
+        for (x, y) in xs.zip(ys) {
+            for ((lane, &x), &y) in lanes.iter_mut().zip(x).zip(y) {
+                *lane += x * y;
+            }
+        }
+        fold_lanes(lanes, |a, b| a + b) + tail
+    })
+}
+
+#[inline(always)]
+fn fold_lanes<S: Scalar>(mut lanes: [S; LANES], f: impl Fn(S, S) -> S) -> S {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] = f(lanes[i], lanes[i + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+#[inline(always)]
+fn sum_lanes<S: Scalar>(x: &[S], f: impl Fn(S) -> S) -> S {
+    let mut lanes = [S::zero(); LANES];
+    let chunks = x.chunks_exact(LANES);
+    let tail = chunks.remainder().iter().fold(S::zero(), |sum, &x| sum + f(x));
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, &x)| *lane += f(x));
+    }
+    fold_lanes(lanes, |a, b| a + b) + tail
+}
+
+/// The largest value; NaN if there is one, −∞ for an empty slice.
+#[inline(always)]
+fn max_lanes<S: Scalar>(x: &[S]) -> S {
+    let larger = |max: S, x: S| if x > max || x.is_nan() { x } else { max };
+    let mut lanes = [S::neg_infinity(); LANES];
+    let chunks = x.chunks_exact(LANES);
+    let tail = chunks.remainder().iter().fold(S::neg_infinity(), |max, &x| larger(max, x));
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, &x)| *lane = larger(*lane, x));
+    }
+    larger(fold_lanes(lanes, larger), tail)
+}
+
+/// Softmax of every row: `ŷ_j = e^{a_j − m} / Σ_k e^{a_k − m}` with `m = max_k a_k`, so that
+/// nothing overflows. `a` and `out` are (examples × classes).
+///
+/// # Panics
+/// If the shapes differ.
+///
+/// ```
+/// use chainrule_tensor::{Matrix, kernels::softmax_rows};
+/// let a = Matrix::from_rows(&[[1e4_f32, 1e4], [0.0, -1e4]]);
+/// let mut y = Matrix::zeros(2, 2);
+/// softmax_rows(a.view(), y.view_mut());
+/// assert_eq!(y.as_slice(), [0.5, 0.5, 1.0, 0.0]);
+/// ```
+pub fn softmax_rows<S: Scalar>(a: MatrixView<'_, S>, mut out: MatrixViewMut<'_, S>) {
+    assert_eq!((a.rows(), a.cols()), (out.rows(), out.cols()), "softmax_rows: shapes differ");
+    vectorised(|| {
+        for (a, out) in a.iter_rows().zip(out.iter_rows_mut()) {
+            let (sum, _) = exponentials(a, out);
+            let scale = S::one() / sum;
+            out.iter_mut().for_each(|y| *y *= scale);
+        }
+    });
+}
+
+/// Log-sum-exp of every row, `ln Σ_j e^{a_j}`, and the row's softmax into `softmax`, in one pass:
+/// what the cross-entropy and its gradient need. `a` and `softmax` are (examples × classes),
+/// `lse` has one place an example.
+///
+/// # Panics
+/// If the shapes differ.
+pub fn log_sum_exp_rows<S: Scalar>(
+    a: MatrixView<'_, S>,
+    mut softmax: MatrixViewMut<'_, S>,
+    mut lse: impl FnMut(usize, S),
+) {
+    assert_eq!((a.rows(), a.cols()), (softmax.rows(), softmax.cols()), "shapes differ");
+    vectorised(|| {
+        for (i, (a, out)) in a.iter_rows().zip(softmax.iter_rows_mut()).enumerate() {
+            let (sum, max) = exponentials(a, out);
+            let scale = S::one() / sum;
+            out.iter_mut().for_each(|y| *y *= scale);
+            lse(i, max + sum.ln());
+        }
+    });
+}
+
+/// `ln Σ_j e^{a_j}` of one slice, without overflow.
+pub fn log_sum_exp<S: Scalar>(a: &[S]) -> S {
+    vectorised(|| {
+        let max = max_lanes(a);
+        if max.is_infinite() {
+            return max;
+        }
+        max + sum_lanes(a, |a| math::exp(a - max)).ln()
+    })
+}
+
+/// `e^{a_j − max}` into `out`; their sum and the maximum.
+#[inline(always)]
+fn exponentials<S: Scalar>(a: &[S], out: &mut [S]) -> (S, S) {
+    let max = max_lanes(a);
+    a.iter().zip(out.iter_mut()).for_each(|(&a, y)| *y = math::exp(a - max));
+    (sum_lanes(out, |y| y), max)
+}

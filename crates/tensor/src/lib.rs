@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+
+pub mod convert;
+mod error;
+pub mod kernels;
+pub mod math;
+mod matrix;
+pub mod product;
+mod scalar;
+mod simd;
+mod threads;
+mod view;
+
+pub use error::TensorError;
+pub use matrix::Matrix;
+pub use num_traits;
+pub use product::{mul_nn, mul_nt, mul_tn};
+pub use scalar::Scalar;
+pub use simd::vectorised;
+pub use threads::Threads;
+pub use view::{MatrixView, MatrixViewMut};

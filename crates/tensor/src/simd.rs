@@ -1,0 +1,27 @@
+//! Run-time choice of the instruction set.
+
+/// Runs `f` compiled for the widest vectors this processor has.
+///
+/// Loops over slices inside `f` that the compiler can vectorise then use AVX-512 or AVX2 where
+/// they are found at run time, whatever the build's target; elsewhere they use the target's own
+/// (SSE2, NEON). Arithmetic is not contracted into fused operations, so an elementwise loop gives
+/// the same bits under each of them.
+///
+/// ```
+/// let mut x = [1.0_f32, 2.0, 3.0];
+/// chainrule_tensor::vectorised(|| x.iter_mut().for_each(|x| *x *= 2.0));
+/// assert_eq!(x, [2.0, 4.0, 6.0]);
+/// ```
+#[inline]
+pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
+    struct Run<F>(F);
+    impl<R, F: FnOnce() -> R> pulp::NullaryFnOnce for Run<F> {
+        type Output = R;
+
+        #[inline(always)]
+        fn call(self) -> R {
+            (self.0)()
+        }
+    }
+    pulp::Arch::new().dispatch(Run(f))
+}
