@@ -2,6 +2,10 @@
 //!
 //! Every element's result depends on its own operands alone, and every sum is taken in an order
 //! that depends on the shape alone.
+//!
+//! A function given to a kernel is compiled into its loop, for every instruction set, only if the
+//! compiler inlines it there. The functions of [`crate::math`] always are; write
+//! `#[inline(always)]` before a closure or function of more than a few operations.
 
 use crate::product::Store;
 use crate::{MatrixView, MatrixViewMut, Scalar, math, vectorised};
@@ -22,7 +26,14 @@ const LANES: usize = 16;
 /// ```
 pub fn map<S: Scalar>(x: &[S], y: &mut [S], f: impl Fn(S) -> S) {
     assert_eq!(x.len(), y.len(), "map: lengths differ");
-    vectorised(|| x.iter().zip(y).for_each(|(&x, y)| *y = f(x)));
+    vectorised(
+        #[inline(always)]
+        || {
+            for (&x, y) in x.iter().zip(y) {
+                *y = f(x);
+            }
+        },
+    );
 }
 
 /// `z = f(x, y)` for every pair of elements.
@@ -31,7 +42,14 @@ pub fn map<S: Scalar>(x: &[S], y: &mut [S], f: impl Fn(S) -> S) {
 /// If the lengths differ.
 pub fn zip_map<S: Scalar>(x: &[S], y: &[S], z: &mut [S], f: impl Fn(S, S) -> S) {
     assert!(x.len() == y.len() && y.len() == z.len(), "zip_map: lengths differ");
-    vectorised(|| x.iter().zip(y).zip(z).for_each(|((&x, &y), z)| *z = f(x, y)));
+    vectorised(
+        #[inline(always)]
+        || {
+            for ((&x, &y), z) in x.iter().zip(y).zip(z) {
+                *z = f(x, y);
+            }
+        },
+    );
 }
 
 /// `y = f(x, y)` for every pair of elements.
@@ -40,7 +58,14 @@ pub fn zip_map<S: Scalar>(x: &[S], y: &[S], z: &mut [S], f: impl Fn(S, S) -> S) 
 /// If the lengths differ.
 pub fn update<S: Scalar>(x: &[S], y: &mut [S], f: impl Fn(S, S) -> S) {
     assert_eq!(x.len(), y.len(), "update: lengths differ");
-    vectorised(|| x.iter().zip(y).for_each(|(&x, y)| *y = f(x, *y)));
+    vectorised(
+        #[inline(always)]
+        || {
+            for (&x, y) in x.iter().zip(y) {
+                *y = f(x, *y);
+            }
+        },
+    );
 }
 
 /// Adds the bias to every row of `a` and applies the activation: `a += 1 bᵀ`, `h = g(a)`, in one
@@ -58,14 +83,17 @@ pub fn add_bias_and_map<S: Scalar>(
         a.cols() == bias.len() && (a.rows(), a.cols()) == (h.rows(), h.cols()),
         "add_bias_and_map: shapes differ"
     );
-    vectorised(|| {
-        for (a, h) in a.iter_rows_mut().zip(h.iter_rows_mut()) {
-            for ((a, h), &b) in a.iter_mut().zip(h).zip(bias) {
-                *a += b;
-                *h = g(*a);
+    vectorised(
+        #[inline(always)]
+        || {
+            for (a, h) in a.iter_rows_mut().zip(h.iter_rows_mut()) {
+                for ((a, h), &b) in a.iter_mut().zip(h).zip(bias) {
+                    *a += b;
+                    *h = g(*a);
+                }
             }
-        }
-    });
+        },
+    );
 }
 
 /// The sum of the rows of `m`: one value a column, `(1ᵀ M)_j = Σ_i M_ij`.
@@ -74,14 +102,19 @@ pub fn add_bias_and_map<S: Scalar>(
 /// If `sums` does not have one place a column.
 pub fn column_sums<S: Scalar>(m: MatrixView<'_, S>, sums: &mut [S], store: Store) {
     assert_eq!(m.cols(), sums.len(), "column_sums: one place a column");
-    vectorised(|| {
-        if store == Store::Replace {
-            sums.fill(S::zero());
-        }
-        for row in m.iter_rows() {
-            sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += x);
-        }
-    });
+    vectorised(
+        #[inline(always)]
+        || {
+            if store == Store::Replace {
+                sums.fill(S::zero());
+            }
+            for row in m.iter_rows() {
+                for (sum, &x) in sums.iter_mut().zip(row) {
+                    *sum += x;
+                }
+            }
+        },
+    );
 }
 
 /// `Σ f(x)` over a slice, in sixteen interleaved partial sums.
@@ -90,7 +123,10 @@ pub fn column_sums<S: Scalar>(m: MatrixView<'_, S>, sums: &mut [S], store: Store
 /// `n`.
 #[inline]
 pub fn sum_map<S: Scalar>(x: &[S], f: impl Fn(S) -> S) -> S {
-    vectorised(|| sum_lanes(x, f))
+    vectorised(
+        #[inline(always)]
+        || sum_lanes(x, f),
+    )
 }
 
 /// `Σ x_i y_i`.
@@ -100,18 +136,23 @@ pub fn sum_map<S: Scalar>(x: &[S], f: impl Fn(S) -> S) -> S {
 #[inline]
 pub fn dot<S: Scalar>(x: &[S], y: &[S]) -> S {
     assert_eq!(x.len(), y.len(), "dot: lengths differ");
-    vectorised(|| {
-        let mut lanes = [S::zero(); LANES];
-        let (xs, ys) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
-        let tail = xs.remainder().iter().zip(ys.remainder());
-        let tail = tail.fold(S::zero(), |sum, (&x, &y)| sum + x * y);
-        for (x, y) in xs.zip(ys) {
-            for ((lane, &x), &y) in lanes.iter_mut().zip(x).zip(y) {
-                *lane += x * y;
+    vectorised(
+        #[inline(always)]
+        || {
+            let mut lanes = [S::zero(); LANES];
+            let (xs, ys) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
+            let mut tail = S::zero();
+            for (&x, &y) in xs.remainder().iter().zip(ys.remainder()) {
+                tail += x * y;
             }
-        }
-        fold_lanes(lanes, |a, b| a + b) + tail
-    })
+            for (x, y) in xs.zip(ys) {
+                for ((lane, &x), &y) in lanes.iter_mut().zip(x).zip(y) {
+                    *lane += x * y;
+                }
+            }
+            fold_lanes(lanes, |a, b| a + b) + tail
+        },
+    )
 }
 
 #[inline(always)]
@@ -130,9 +171,14 @@ fn fold_lanes<S: Scalar>(mut lanes: [S; LANES], f: impl Fn(S, S) -> S) -> S {
 fn sum_lanes<S: Scalar>(x: &[S], f: impl Fn(S) -> S) -> S {
     let mut lanes = [S::zero(); LANES];
     let chunks = x.chunks_exact(LANES);
-    let tail = chunks.remainder().iter().fold(S::zero(), |sum, &x| sum + f(x));
+    let mut tail = S::zero();
+    for &x in chunks.remainder() {
+        tail += f(x);
+    }
     for chunk in chunks {
-        lanes.iter_mut().zip(chunk).for_each(|(lane, &x)| *lane += f(x));
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane += f(x);
+        }
     }
     fold_lanes(lanes, |a, b| a + b) + tail
 }
@@ -143,9 +189,14 @@ fn max_lanes<S: Scalar>(x: &[S]) -> S {
     let larger = |max: S, x: S| if x > max || x.is_nan() { x } else { max };
     let mut lanes = [S::neg_infinity(); LANES];
     let chunks = x.chunks_exact(LANES);
-    let tail = chunks.remainder().iter().fold(S::neg_infinity(), |max, &x| larger(max, x));
+    let mut tail = S::neg_infinity();
+    for &x in chunks.remainder() {
+        tail = larger(tail, x);
+    }
     for chunk in chunks {
-        lanes.iter_mut().zip(chunk).for_each(|(lane, &x)| *lane = larger(*lane, x));
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane = larger(*lane, x);
+        }
     }
     larger(fold_lanes(lanes, larger), tail)
 }
@@ -165,52 +216,111 @@ fn max_lanes<S: Scalar>(x: &[S]) -> S {
 /// ```
 pub fn softmax_rows<S: Scalar>(a: MatrixView<'_, S>, mut out: MatrixViewMut<'_, S>) {
     assert_eq!((a.rows(), a.cols()), (out.rows(), out.cols()), "softmax_rows: shapes differ");
-    vectorised(|| {
-        for (a, out) in a.iter_rows().zip(out.iter_rows_mut()) {
-            let (sum, _) = exponentials(a, out);
-            let scale = S::one() / sum;
-            out.iter_mut().for_each(|y| *y *= scale);
-        }
-    });
+    vectorised(
+        #[inline(always)]
+        || {
+            for (a, out) in a.iter_rows().zip(out.iter_rows_mut()) {
+                let (sum, _) = exponentials(a, out);
+                let scale = S::one() / sum;
+                for y in out {
+                    *y *= scale;
+                }
+            }
+        },
+    );
 }
 
-/// Log-sum-exp of every row, `ln Σ_j e^{a_j}`, and the row's softmax into `softmax`, in one pass:
-/// what the cross-entropy and its gradient need. `a` and `softmax` are (examples × classes),
-/// `lse` has one place an example.
+/// Log-sum-exp of every row, `ln Σ_j e^{a_j}`, and the row's softmax into `softmax`, in one pass.
+/// `a` and `softmax` are (examples × classes); `lse` gets each example's number and value.
 ///
 /// # Panics
 /// If the shapes differ.
 pub fn log_sum_exp_rows<S: Scalar>(
     a: MatrixView<'_, S>,
-    mut softmax: MatrixViewMut<'_, S>,
+    softmax: MatrixViewMut<'_, S>,
     mut lse: impl FnMut(usize, S),
 ) {
-    assert_eq!((a.rows(), a.cols()), (softmax.rows(), softmax.cols()), "shapes differ");
-    vectorised(|| {
-        for (i, (a, out)) in a.iter_rows().zip(softmax.iter_rows_mut()).enumerate() {
-            let (sum, max) = exponentials(a, out);
+    exponential_rows(
+        a,
+        softmax,
+        #[inline(always)]
+        |i, row, max, sum| {
             let scale = S::one() / sum;
-            out.iter_mut().for_each(|y| *y *= scale);
-            lse(i, max + sum.ln());
-        }
-    });
+            for y in row {
+                *y *= scale;
+            }
+            lse(i, if max.is_infinite() { max } else { max + sum.ln() });
+        },
+    );
+}
+
+/// `e_j = e^{a_j − m}` of every row into `out`, with `m = max_k a_k`; then `row(i, e, m, Σ_j e_j)`
+/// may turn the row into what it needs, in the same pass.
+///
+/// The log-sum-exp is `m + ln Σ_j e_j`, but where `m` is large that sum rounds away the digits of
+/// the logarithm: a cross-entropy takes `(m − a_ℓ) + ln Σ_j e_j` instead.
+///
+/// # Panics
+/// If the shapes differ.
+///
+/// ```
+/// use chainrule_tensor::{Matrix, kernels::exponential_rows};
+/// let a = Matrix::from_rows(&[[1e4_f32, 1e4]]);
+/// let mut e = Matrix::zeros(1, 2);
+/// exponential_rows(a.view(), e.view_mut(), |_, _, max, sum| assert_eq!((max, sum), (1e4, 2.0)));
+/// assert_eq!(e.as_slice(), [1.0, 1.0]);
+/// ```
+pub fn exponential_rows<S: Scalar>(
+    a: MatrixView<'_, S>,
+    mut out: MatrixViewMut<'_, S>,
+    mut row: impl FnMut(usize, &mut [S], S, S),
+) {
+    assert_eq!((a.rows(), a.cols()), (out.rows(), out.cols()), "shapes differ");
+    vectorised(
+        #[inline(always)]
+        || {
+            for (i, (a, out)) in a.iter_rows().zip(out.iter_rows_mut()).enumerate() {
+                let (sum, max) = exponentials(a, out);
+                row(i, out, max, sum);
+            }
+        },
+    );
+}
+
+/// [`exponential_rows`] without storing the exponentials: `row(i, m, Σ_j e^{a_j − m})`, the same
+/// bits.
+pub fn exponential_sums<S: Scalar>(a: MatrixView<'_, S>, mut row: impl FnMut(usize, S, S)) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for (i, a) in a.iter_rows().enumerate() {
+                let max = max_lanes(a);
+                row(i, max, sum_lanes(a, |a| math::exp(a - max)));
+            }
+        },
+    );
 }
 
 /// `ln Σ_j e^{a_j}` of one slice, without overflow.
 pub fn log_sum_exp<S: Scalar>(a: &[S]) -> S {
-    vectorised(|| {
-        let max = max_lanes(a);
-        if max.is_infinite() {
-            return max;
-        }
-        max + sum_lanes(a, |a| math::exp(a - max)).ln()
-    })
+    vectorised(
+        #[inline(always)]
+        || {
+            let max = max_lanes(a);
+            if max.is_infinite() {
+                return max;
+            }
+            max + sum_lanes(a, |a| math::exp(a - max)).ln()
+        },
+    )
 }
 
 /// `e^{a_j − max}` into `out`; their sum and the maximum.
 #[inline(always)]
 fn exponentials<S: Scalar>(a: &[S], out: &mut [S]) -> (S, S) {
     let max = max_lanes(a);
-    a.iter().zip(out.iter_mut()).for_each(|(&a, y)| *y = math::exp(a - max));
+    for (&a, y) in a.iter().zip(out.iter_mut()) {
+        *y = math::exp(a - max);
+    }
     (sum_lanes(out, |y| y), max)
 }

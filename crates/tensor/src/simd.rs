@@ -7,9 +7,20 @@
 /// (SSE2, NEON). Arithmetic is not contracted into fused operations, so an elementwise loop gives
 /// the same bits under each of them.
 ///
+/// What `f` does must be inlined into it, or it runs as compiled for the build's target: write
+/// `#[inline(always)]` before the closure and those it calls, and plain `for` loops, since the
+/// likes of `for_each` are inlined only while they are small.
+///
 /// ```
 /// let mut x = [1.0_f32, 2.0, 3.0];
-/// chainrule_tensor::vectorised(|| x.iter_mut().for_each(|x| *x *= 2.0));
+/// chainrule_tensor::vectorised(
+///     #[inline(always)]
+///     || {
+///         for x in &mut x {
+///             *x *= 2.0;
+///         }
+///     },
+/// );
 /// assert_eq!(x, [2.0, 4.0, 6.0]);
 /// ```
 #[inline]

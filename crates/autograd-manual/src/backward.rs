@@ -1,0 +1,212 @@
+//! Backpropagation in the lecture's three parts: output units, hidden units, weights and biases.
+
+use chainrule_layers::{Kept, Layer};
+use chainrule_loss::Reduction;
+use chainrule_tensor::product::Store;
+use chainrule_tensor::{MatrixView, Scalar, Threads};
+
+use crate::workspace::LayerBuffers;
+use crate::{Forward, Network, NetworkError};
+
+/// Part 1 done: the gradient with respect to the output units.
+#[derive(Debug)]
+pub struct OutputUnits<'a, S: Scalar> {
+    forward: Forward<'a, S>,
+    loss: S,
+    reduction: Reduction,
+}
+
+impl<'a, S: Scalar> OutputUnits<'a, S> {
+    /// From `∇_{h_L} L`, which stands in the workspace: `∇_{a_L} L = ∇_{h_L} L ⊙ O'(a_L)`.
+    pub(crate) fn new(forward: Forward<'a, S>, loss: S, reduction: Reduction) -> Self {
+        let mut units = Self { forward, loss, reduction };
+        units.activation(units.forward.network.depth());
+        units
+    }
+
+    /// The loss of the batch.
+    pub fn loss(&self) -> S {
+        self.loss
+    }
+
+    /// `∇_{h_L} L`, (batch × outputs).
+    pub fn grad_output(&self) -> MatrixView<'_, S> {
+        let rows = self.forward.examples();
+        self.top().grad_h.first_rows(rows)
+    }
+
+    /// `∇_{a_L} L`, (batch × outputs).
+    pub fn grad_a(&self) -> MatrixView<'_, S> {
+        self.top().grad_a.first_rows(self.forward.examples())
+    }
+
+    fn top(&self) -> &LayerBuffers<S> {
+        &self.forward.workspace.layers[self.forward.network.depth() - 1]
+    }
+
+    /// Part 2, with respect to the hidden units: `∇_{h_i} L = W_{i+1}ᵀ ∇_{a_{i+1}} L` and
+    /// `∇_{a_i} L = ∇_{h_i} L ⊙ g'(a_i)` for `i = L−1, …, 1`.
+    pub fn hidden_units(mut self) -> Backward<'a, S> {
+        for i in (1..self.forward.network.depth()).rev() {
+            self.input(i + 1);
+            self.activation(i);
+        }
+        self.finish()
+    }
+
+    /// Backpropagation in one walk, `i = L, …, 1`: part 3 of layer `i`, then part 2 of the layer
+    /// below.
+    pub(crate) fn propagate(mut self, gradient: &mut [S], store: Store) -> Backward<'a, S> {
+        for i in (1..=self.forward.network.depth()).rev() {
+            self.forward.params(i, 0..self.forward.examples(), gradient, store);
+            if i > 1 {
+                self.input(i);
+                self.activation(i - 1);
+            }
+        }
+        self.finish()
+    }
+
+    fn finish(self) -> Backward<'a, S> {
+        Backward { forward: self.forward, loss: self.loss, reduction: self.reduction }
+    }
+
+    /// `∇_{a_i} L` from `∇_{h_i} L`.
+    fn activation(&mut self, i: usize) {
+        let rows = self.forward.examples();
+        let Forward { network, x, workspace } = &mut self.forward;
+        let (below, own) = workspace.layers.split_at_mut(i - 1);
+        let x = below.last().map_or(*x, |below| below.h.first_rows(rows));
+        let LayerBuffers { a, h, grad_a, grad_h } = &mut own[0];
+        let kept = Kept { x, a: a.first_rows(rows), h: h.first_rows(rows) };
+        let (grad_h, grad_a) = (grad_h.first_rows(rows), grad_a.first_rows_mut(rows));
+        network.layers()[i - 1].backward_activation(kept, grad_h, grad_a);
+    }
+
+    /// `∇_{h_{i−1}} L` from `∇_{a_i} L`, for `i > 1`.
+    fn input(&mut self, i: usize) {
+        let rows = self.forward.examples();
+        let Forward { network, workspace, .. } = &mut self.forward;
+        let threads = &workspace.threads;
+        let (below, own) = workspace.layers.split_at_mut(i - 1);
+        let below = below.last_mut().expect("a layer below").grad_h.first_rows_mut(rows);
+        let (layer, theta) = (&network.layers()[i - 1], network.layer_theta(i));
+        layer.backward_input(theta, own[0].grad_a.first_rows(rows), below, threads);
+    }
+}
+
+impl<S: Scalar> Forward<'_, S> {
+    /// Part 3 of layer `i` over a range of the examples.
+    fn params(&self, i: usize, rows: std::ops::Range<usize>, gradient: &mut [S], store: Store) {
+        let layer: &dyn Layer<S> = &*self.network.layers()[i - 1];
+        let threads: &Threads = &self.workspace.threads;
+        let gradient = &mut gradient[self.network.layout().layer_range(i)];
+        let grad_a = self.workspace.layers[i - 1].grad_a.first_rows(self.examples());
+        let (x, grad_a) = (self.h(i - 1).rows_range(rows.clone()), grad_a.rows_range(rows));
+        layer.backward_params(x, grad_a, gradient, store, threads);
+    }
+}
+
+/// Parts 1 and 2 done: the gradients of all units, and part 3 for the asking.
+#[derive(Debug)]
+pub struct Backward<'a, S: Scalar> {
+    forward: Forward<'a, S>,
+    loss: S,
+    reduction: Reduction,
+}
+
+impl<S: Scalar> Backward<'_, S> {
+    /// The loss of the batch.
+    pub fn loss(&self) -> S {
+        self.loss
+    }
+
+    /// The forward pass that this one followed, with every `a_i` and `h_i`.
+    pub fn forward(&self) -> &Forward<'_, S> {
+        // The shorter lifetime is what a borrow of `self` gives.
+        &self.forward
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network<S> {
+        self.forward.network
+    }
+
+    /// How the loss combined the examples.
+    pub fn reduction(&self) -> Reduction {
+        self.reduction
+    }
+
+    /// `∇_{a_i} L`, (batch × units of layer i), `i` from 1.
+    ///
+    /// # Panics
+    /// If there is no layer `i`.
+    pub fn grad_a(&self, i: usize) -> MatrixView<'_, S> {
+        self.forward.workspace.layers[i - 1].grad_a.first_rows(self.forward.examples())
+    }
+
+    /// `∇_{h_i} L`, (batch × units of layer i), `i` from 1; see [`Backward::input_gradient`] for
+    /// `∇_x L`.
+    ///
+    /// # Panics
+    /// If there is no layer `i`.
+    pub fn grad_h(&self, i: usize) -> MatrixView<'_, S> {
+        self.forward.workspace.layers[i - 1].grad_h.first_rows(self.forward.examples())
+    }
+
+    /// Part 3, with respect to weights and biases, overwriting `gradient`:
+    /// `∇_{W_i} L = ∇_{a_i} L · h_{i−1}ᵀ`, `∇_{b_i} L = ∇_{a_i} L`, over the batch.
+    ///
+    /// # Errors
+    /// [`NetworkError::Length`] if `gradient` does not fit θ.
+    pub fn weights_and_biases(&self, gradient: &mut [S]) -> Result<(), NetworkError> {
+        self.part_3(0..self.forward.examples(), gradient)
+    }
+
+    /// The gradient of one example (`row`, from 0) of the batch, overwriting `gradient`.
+    ///
+    /// With mean reduction the batch's gradient is the mean of these over the rows, with sum
+    /// reduction their sum. (A weighted mean counts an example by its share of the weights.)
+    ///
+    /// # Errors
+    /// [`NetworkError::Row`] beyond the batch, [`NetworkError::Length`] if `gradient` does not
+    /// fit θ.
+    pub fn example_gradient(&self, row: usize, gradient: &mut [S]) -> Result<(), NetworkError> {
+        let rows = self.forward.examples();
+        if row >= rows {
+            return Err(NetworkError::Row { rows, row });
+        }
+        self.part_3(row..row + 1, gradient)?;
+        let scale = self.example_scale();
+        gradient.iter_mut().for_each(|g| *g *= scale);
+        Ok(())
+    }
+
+    /// By what a row of `∇_{a_i} L` is multiplied to be that example's own gradient: the number
+    /// of examples with mean reduction, else 1.
+    pub fn example_scale(&self) -> S {
+        match self.reduction {
+            Reduction::Mean => S::of(self.forward.examples() as f64),
+            Reduction::Sum => S::one(),
+        }
+    }
+
+    /// `∇_x L`, (batch × inputs): one step beyond the first layer, which training does not need.
+    pub fn input_gradient(&mut self) -> MatrixView<'_, S> {
+        let rows = self.forward.examples();
+        let Forward { network, workspace, .. } = &mut self.forward;
+        let grad_a = workspace.layers[0].grad_a.first_rows(rows);
+        let grad_x = workspace.grad_x.first_rows_mut(rows);
+        let theta = network.layer_theta(1);
+        network.layers()[0].backward_input(theta, grad_a, grad_x, &workspace.threads);
+        workspace.grad_x.first_rows(rows)
+    }
+
+    fn part_3(&self, rows: std::ops::Range<usize>, gradient: &mut [S]) -> Result<(), NetworkError> {
+        self.forward.network.check_length("the gradient", gradient)?;
+        for i in (1..=self.forward.network.depth()).rev() {
+            self.forward.params(i, rows.clone(), gradient, Store::Replace);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,203 @@
+//! Everything that a training run is told, as data.
+
+use chainrule_data::Scaling;
+use chainrule_layers::{Activation, Init};
+use chainrule_optim::{AdamWConfig, GradientClip, OptimizerConfig, Schedule};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// A whole run: network and training. Read from JSON, and from TOML with the feature `toml`;
+/// whatever is left out has its default, an unknown name is an error.
+///
+/// ```
+/// # #[cfg(feature = "toml")] {
+/// let config = chainrule::Config::from_toml(r#"
+///     [network]
+///     hidden = [128, 64]
+///     activation = "gelu"
+///
+///     [training]
+///     epochs = 20
+///     optimizer = { name = "sgd", learning_rate = 0.1, momentum = 0.9 }
+///     schedule = { name = "cosine" }
+/// "#)?;
+/// assert_eq!(config.network.hidden, [128, 64]);
+/// # }
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The network between inputs and outputs, which follow from the data.
+    pub network: NetworkConfig,
+    /// How it is trained.
+    pub training: TrainingConfig,
+}
+
+/// The network between inputs and outputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// Widths of the hidden layers, from the input on; empty for none.
+    pub hidden: Vec<usize>,
+    /// Activation of the hidden layers.
+    pub activation: Activation,
+    /// Chance of dropout after each hidden layer.
+    pub dropout: f64,
+    /// Initial weights.
+    pub weight_init: Init,
+    /// Initial biases.
+    pub bias_init: Init,
+}
+
+impl Default for NetworkConfig {
+    /// One hidden layer of 128 ReLU neurons.
+    fn default() -> Self {
+        Self {
+            hidden: vec![128],
+            activation: Activation::Relu,
+            dropout: 0.0,
+            weight_init: Init::default(),
+            bias_init: Init::default(),
+        }
+    }
+}
+
+/// How a network is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// The loss by name, as [`chainrule_loss::parse`] reads it; `None` follows the target:
+    /// cross-entropy for classes, mean squared error for values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<String>,
+    /// Weights of the classes in the loss, in the order of the classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<Vec<f64>>,
+    /// The optimizer and its hyperparameters.
+    pub optimizer: OptimizerConfig,
+    /// Whether weight decay reaches the biases too.
+    pub decay_biases: bool,
+    /// The learning rate by step.
+    pub schedule: Schedule,
+    /// Gradient clipping.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<GradientClip>,
+    /// Passes over the training examples.
+    pub epochs: usize,
+    /// Examples in a mini-batch.
+    pub batch_size: usize,
+    /// How features are scaled; fitted on the training examples.
+    pub scaling: Scaling,
+    /// Stop after this many epochs without a better loss; `None` runs all epochs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patience: Option<usize>,
+    /// Put the weights of the best epoch back at the end.
+    pub keep_best: bool,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// Threads to use; `None` takes what the machine has. The numbers do not depend on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            loss: None,
+            class_weights: None,
+            optimizer: OptimizerConfig::AdamW(AdamWConfig {
+                learning_rate: 0.003,
+                ..AdamWConfig::default()
+            }),
+            decay_biases: false,
+            schedule: Schedule::one_cycle(),
+            clip: None,
+            epochs: 12,
+            batch_size: 32,
+            scaling: Scaling::default(),
+            patience: None,
+            keep_best: true,
+            seed: 0,
+            threads: None,
+        }
+    }
+}
+
+impl Config {
+    /// Reads JSON.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with line and column.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let config: Self =
+            serde_json::from_str(text).map_err(|error| Error::Config(error.to_string()))?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Reads TOML.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with line and column.
+    #[cfg(feature = "toml")]
+    pub fn from_toml(text: &str) -> Result<Self> {
+        let config: Self = toml::from_str(text)
+            .map_err(|error| Error::Config(error.to_string().trim_end().to_owned()))?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Writes TOML that [`Config::from_toml`] reads back.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if a number is too large for TOML.
+    #[cfg(feature = "toml")]
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|error| Error::Config(error.to_string()))
+    }
+
+    /// Checks what can be checked without data.
+    ///
+    /// # Errors
+    /// [`Error`] for the first number out of its range.
+    pub fn validate(&self) -> Result<()> {
+        if let Some(i) = self.network.hidden.iter().position(|&units| units == 0) {
+            let message = format!("hidden layer {} has 0 units; give it at least 1", i + 1);
+            return Err(Error::Config(message));
+        }
+        if !(0.0..1.0).contains(&self.network.dropout) {
+            let found = self.network.dropout;
+            let message = format!("dropout is {found}; it must be at least 0 and below 1");
+            return Err(Error::Config(message));
+        }
+        self.network.activation.validate()?;
+        self.network.weight_init.validate()?;
+        self.network.bias_init.validate()?;
+        self.training.validate()
+    }
+}
+
+impl TrainingConfig {
+    /// Checks what can be checked without data.
+    ///
+    /// # Errors
+    /// [`Error`] for the first number out of its range.
+    pub fn validate(&self) -> Result<()> {
+        for (name, value) in [("epochs", self.epochs), ("batch_size", self.batch_size)] {
+            if value == 0 {
+                return Err(Error::Config(format!("{name} is 0; it must be at least 1")));
+            }
+        }
+        if self.threads == Some(0) {
+            return Err(Error::Config("threads is 0; it must be at least 1".to_owned()));
+        }
+        self.optimizer.validate()?;
+        self.schedule.validate(self.optimizer.learning_rate())?;
+        if let Some(clip) = self.clip {
+            clip.validate()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! How good predictions are.
+
+mod classes;
+mod values;
+
+pub use chainrule_data::Task;
+pub use classes::{ConfusionMatrix, accuracy, argmax};
+pub use values::{ValueErrors, mean_absolute_error, mean_squared_error, r_squared};
+
+use std::fmt;
+
+use chainrule_loss::Targets;
+use chainrule_tensor::{MatrixView, Scalar};
+use serde::{Deserialize, Serialize};
+
+/// Loss and metric of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// The mean loss of the examples.
+    pub loss: f64,
+    /// Accuracy or R², whichever suits the task.
+    #[serde(flatten)]
+    pub metric: Metric,
+}
+
+/// The task's figure of merit.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// The share of examples whose largest output is the true class, 0 to 1.
+    Accuracy(f64),
+    /// `R² = 1 − Σ(y − ŷ)² / Σ(y − mean y)²`, mean over the outputs: 1 is perfect, 0 is as good
+    /// as the mean. NaN if a target does not vary.
+    RSquared(f64),
+}
+
+impl Metric {
+    /// The bare number.
+    pub fn value(self) -> f64 {
+        match self {
+            Self::Accuracy(value) | Self::RSquared(value) => value,
+        }
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accuracy(share) => write!(f, "accuracy {:.1} %", 100.0 * share),
+            Self::RSquared(value) => write!(f, "R² {value:.4}"),
+        }
+    }
+}
+
+/// Loss and metric summed up batch by batch, without keeping outputs.
+#[derive(Debug, Clone, Default)]
+pub struct ScoreSum {
+    examples: usize,
+    loss: f64,
+    correct: usize,
+    values: ValueErrors,
+}
+
+impl ScoreSum {
+    /// An empty sum.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forgets everything added.
+    pub fn clear(&mut self) {
+        (self.examples, self.loss, self.correct) = (0, 0.0, 0);
+        self.values.clear();
+    }
+
+    /// Adds a batch: its mean `loss`, `output` (examples × outputs) and targets of equal length.
+    pub fn add<S: Scalar>(
+        &mut self,
+        loss: S,
+        output: MatrixView<'_, S>,
+        targets: Targets<'_, S>,
+    ) {
+        self.examples += output.rows();
+        self.loss += loss.as_f64() * output.rows() as f64;
+        match targets {
+            Targets::Classes(labels) => {
+                let rows = output.iter_rows().zip(labels);
+                self.correct += rows.filter(|(row, label)| argmax(row) == Some(**label)).count();
+            }
+            Targets::Values(values) => self.values.add(output, values),
+        }
+    }
+
+    /// The scores of what was added, `None` for nothing.
+    pub fn scores(&self) -> Option<Scores> {
+        if self.examples == 0 {
+            return None;
+        }
+        let n = self.examples as f64;
+        let metric = match self.values.r_squared() {
+            Some(value) => Metric::RSquared(value),
+            None => Metric::Accuracy(self.correct as f64 / n),
+        };
+        Some(Scores { loss: self.loss / n, metric })
+    }
+}

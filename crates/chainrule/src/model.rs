@@ -1,0 +1,345 @@
+//! A network with everything needed to use it on raw data.
+
+mod predict;
+
+pub use predict::{Answer, Prediction};
+
+use chainrule_autograd_manual::{Network, Workspace};
+use chainrule_data::{Dataset, Scaler, Scaling, Target, Task};
+use chainrule_layers::{Activation, Dense, Dropout, LayerConfig};
+use chainrule_loss::{Loss, OutputFunction, Reduction, parse};
+use chainrule_tensor::Scalar;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::metrics::Scores;
+use crate::{Config, History, Stream, Trainer, rng, train};
+
+/// What a model predicts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "task", rename_all = "kebab-case")]
+pub enum TargetInfo {
+    /// One of several classes.
+    Classes {
+        /// The target column's name, if it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// The classes, in the order of the outputs.
+        classes: Vec<String>,
+    },
+    /// Real values.
+    Values {
+        /// The target columns, in the order of the outputs.
+        names: Vec<String>,
+        /// How the network's outputs are scaled; its inverse gives the values.
+        scaler: Scaler,
+    },
+}
+
+impl TargetInfo {
+    /// Classes or values.
+    pub fn task(&self) -> Task {
+        match self {
+            Self::Classes { .. } => Task::Classes,
+            Self::Values { .. } => Task::Values,
+        }
+    }
+
+    /// The name of the target column, if there is one.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Classes { name, .. } => name.as_deref(),
+            Self::Values { names, .. } => match &names[..] {
+                [name] => Some(name),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// How a model was trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainingInfo {
+    /// The data set's name.
+    pub data: String,
+    /// Training examples.
+    pub examples: usize,
+    /// The share of the data held out for the test, where it was split off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_fraction: Option<f64>,
+    /// Network and training as configured, with the seed.
+    pub config: Config,
+    /// Epochs that ran.
+    pub epochs: usize,
+    /// The epoch whose weights were kept, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_epoch: Option<usize>,
+    /// Scores on the test examples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<Scores>,
+}
+
+/// All of a model but its θ: what the model file's metadata holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// The layers.
+    pub layers: Vec<LayerConfig>,
+    /// The loss by name.
+    pub loss: String,
+    /// Weights of the classes in the loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<Vec<f64>>,
+    /// The feature columns, in the order of the inputs.
+    pub features: Vec<String>,
+    /// How features are scaled before they enter.
+    pub scaler: Scaler,
+    /// What is predicted.
+    pub target: TargetInfo,
+    /// How the model was trained; `None` before training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<TrainingInfo>,
+}
+
+/// A network together with scaling, names, loss and record of training: it takes raw features
+/// and answers with classes or values.
+///
+/// ```no_run
+/// use chainrule::{data, prelude::*, rng, Stream};
+///
+/// let config = Config::default();
+/// let digits = data::digits::<f32>();
+/// let (train, test) = digits.split(0.25, &mut rng(0, Stream::Split))?;
+/// let mut model = Model::new(&config, &train)?;
+/// model.train(&config, &train, |trainer| trainer)?;
+/// println!("{}", model.evaluate(&test)?.metric);
+/// model.save("digits.safetensors")?;
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Model<S: Scalar> {
+    network: Network<S>,
+    info: ModelInfo,
+}
+
+impl<S: Scalar> Model<S> {
+    /// An untrained model for `data`: the scalers are fitted to it, the network gets its widths
+    /// from it and the configuration, and initial parameters from the seed.
+    ///
+    /// # Errors
+    /// [`Error`] if the configuration is wrong or its loss does not suit the data's target.
+    pub fn new(config: &Config, data: &Dataset<S>) -> Result<Self> {
+        config.validate()?;
+        let target = match data.target() {
+            Target::Classes { names, .. } => TargetInfo::Classes {
+                name: data.target_name().map(str::to_owned),
+                classes: names.clone(),
+            },
+            Target::Values { values, names } => TargetInfo::Values {
+                names: names.clone(),
+                scaler: Scaler::fit(Scaling::Standardise, values.view())?,
+            },
+        };
+        let info = ModelInfo {
+            layers: layers(config, data.features().cols(), data.outputs())?,
+            loss: config.training.loss.clone().unwrap_or_else(|| default_loss(data.task())),
+            class_weights: config.training.class_weights.clone(),
+            features: data.feature_names().to_vec(),
+            scaler: Scaler::fit(config.training.scaling, data.features())?,
+            target,
+            training: None,
+        };
+        let mut network = Network::from_config(&info.layers)?;
+        network.initialise(&mut rng(config.training.seed, Stream::Init));
+        Self::from_parts(network, info)
+    }
+
+    /// A model of a network and its description.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if they do not fit each other.
+    pub fn from_parts(network: Network<S>, info: ModelInfo) -> Result<Self> {
+        let outputs = match &info.target {
+            TargetInfo::Classes { classes, .. } => classes.len(),
+            TargetInfo::Values { names, .. } => names.len(),
+        };
+        let check = |what: &str, expected, found| {
+            if expected == found {
+                return Ok(());
+            }
+            let message = format!("the network has {expected}, but there are {found} {what}");
+            Err(Error::Mismatch(message))
+        };
+        check("feature names for its inputs", network.inputs(), info.features.len())?;
+        check("feature columns in the scaler for its inputs", network.inputs(), info.scaler.columns())?;
+        check("classes or target names for its outputs", network.outputs(), outputs)?;
+        if let TargetInfo::Values { scaler, .. } = &info.target {
+            check("target columns in the scaler for its outputs", outputs, scaler.columns())?;
+        }
+        let model = Self { network, info };
+        let wants = model.loss()?.output_function();
+        let suits = match (&model.info.target, wants) {
+            (TargetInfo::Classes { .. }, OutputFunction::Softmax) => true,
+            (TargetInfo::Classes { .. }, _) => false,
+            (TargetInfo::Values { .. }, function) => function == OutputFunction::Identity,
+        };
+        if suits {
+            return Ok(model);
+        }
+        Err(Error::Mismatch(match model.info.target.task() {
+            Task::Classes => format!(
+                "the loss {} is for real values, but the target is classes; take cross_entropy, \
+                 or read the target as values",
+                model.info.loss
+            ),
+            Task::Values => format!(
+                "the loss {} is for classes, but the target is real values; take mse, \
+                 squared_error, l1 or huber, or read the target as classes",
+                model.info.loss
+            ),
+        }))
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network<S> {
+        &self.network
+    }
+
+    /// The network, to change its θ.
+    pub fn network_mut(&mut self) -> &mut Network<S> {
+        &mut self.network
+    }
+
+    /// Everything but θ.
+    pub fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// The record of training, to complete it.
+    pub fn training_mut(&mut self) -> Option<&mut TrainingInfo> {
+        self.info.training.as_mut()
+    }
+
+    /// The loss, made from its name.
+    ///
+    /// # Errors
+    /// [`Error::Loss`] if no loss has that name.
+    pub fn loss(&self) -> Result<Box<dyn Loss<S>>> {
+        let weights = self.info.class_weights.as_deref();
+        Ok(parse(&self.info.loss, weights, Reduction::Mean)?)
+    }
+
+    /// `data` as the network takes it: features, and real-valued targets, scaled.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if features or classes are not those of the model.
+    pub fn prepare(&self, data: &Dataset<S>) -> Result<Dataset<S>> {
+        if data.feature_names() != self.info.features {
+            return Err(Error::Mismatch(format!(
+                "the model was trained on the features {}, the data has {}",
+                list(&self.info.features),
+                list(data.feature_names())
+            )));
+        }
+        let mut data = data.clone();
+        data.scale_features(&self.info.scaler)?;
+        match (&self.info.target, data.target()) {
+            (TargetInfo::Classes { classes, .. }, Target::Classes { names, .. }) => {
+                if names != classes {
+                    return Err(Error::Mismatch(format!(
+                        "the model knows the classes {}, the data has {}",
+                        list(classes),
+                        list(names)
+                    )));
+                }
+            }
+            (TargetInfo::Values { scaler, .. }, Target::Values { .. }) => {
+                data.scale_values(scaler)?;
+            }
+            (target, _) => {
+                let kind = |task| if task == Task::Classes { "classes" } else { "real values" };
+                return Err(Error::Mismatch(format!(
+                    "the model predicts {}, the data's target is {}",
+                    kind(target.task()),
+                    kind(data.task())
+                )));
+            }
+        }
+        Ok(data)
+    }
+
+    /// Trains on `data`, raw. `setup` completes the trainer with callbacks, validation and test
+    /// data, which must be [prepared](Model::prepare).
+    ///
+    /// # Errors
+    /// As [`Trainer::fit`]; after [`Error::Diverged`] the model holds its last good weights.
+    pub fn train<'a>(
+        &mut self,
+        config: &'a Config,
+        data: &Dataset<S>,
+        setup: impl FnOnce(Trainer<'a, S>) -> Trainer<'a, S>,
+    ) -> Result<History> {
+        let prepared = self.prepare(data)?;
+        let loss = self.loss()?;
+        let trainer = setup(Trainer::new(&config.training)?);
+        let history = trainer.fit(&mut self.network, &*loss, &prepared)?;
+        self.info.training = Some(TrainingInfo {
+            data: data.name().to_owned(),
+            examples: data.len(),
+            test_fraction: None,
+            config: config.clone(),
+            epochs: history.epochs.len(),
+            best_epoch: history.best().map(|epoch| epoch.epoch),
+            test: None,
+        });
+        Ok(history)
+    }
+
+    /// Loss and metric on `data`, raw.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if the data is not of the model's kind.
+    pub fn evaluate(&self, data: &Dataset<S>) -> Result<Scores> {
+        let prepared = self.prepare(data)?;
+        let mut workspace = Workspace::new(&self.network, prepared.len().min(256))?;
+        train::evaluate(&self.network, &*self.loss()?, &prepared, &mut workspace)
+    }
+}
+
+fn default_loss(task: Task) -> String {
+    match task {
+        Task::Classes => "cross_entropy".to_owned(),
+        Task::Values => "mse".to_owned(),
+    }
+}
+
+/// Dense hidden layers with their dropout, and a dense output layer without activation: the loss
+/// applies `O` in training, prediction applies it afterwards.
+fn layers(config: &Config, inputs: usize, outputs: usize) -> Result<Vec<LayerConfig>> {
+    let network = &config.network;
+    let dense = |inputs, outputs, activation| {
+        let layer = Dense::new(inputs, outputs, activation)?;
+        Ok::<_, Error>(LayerConfig::Dense(
+            layer.with_init(network.weight_init, network.bias_init),
+        ))
+    };
+    let (mut layers, mut width) = (Vec::new(), inputs);
+    for &units in &network.hidden {
+        layers.push(dense(width, units, network.activation)?);
+        if network.dropout > 0.0 {
+            layers.push(LayerConfig::Dropout(Dropout::new(units, network.dropout)?));
+        }
+        width = units;
+    }
+    layers.push(dense(width, outputs, Activation::Identity)?);
+    Ok(layers)
+}
+
+/// Names for a message, shortened if they are many.
+fn list(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}

@@ -1,0 +1,293 @@
+//! The training loop.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use chainrule_autograd_manual::{Network, Workspace};
+use chainrule_data::{Batches, Dataset};
+use chainrule_loss::Loss;
+use chainrule_optim::{DecayOn, Optimizer, Schedule};
+use chainrule_tensor::{Scalar, Threads};
+use rand::Rng;
+
+use super::{BatchReport, EpochReport, Flow, History, StopReason, evaluate, targets};
+use crate::error::{Error, Result};
+use crate::metrics::ScoreSum;
+use crate::{Stream, TrainingConfig, rng};
+
+type EpochCallback<'a, S> = Box<dyn FnMut(&EpochReport, &Network<S>) -> Flow + 'a>;
+type BatchCallback<'a> = Box<dyn FnMut(&BatchReport) -> Flow + 'a>;
+
+/// Trains networks as a [`TrainingConfig`] says.
+///
+/// The data is taken as it is: a [`Model`](crate::Model) scales it before. Runs of one seed on
+/// the same data give the same bits, on any number of threads.
+///
+/// ```
+/// use chainrule::{data::Target, prelude::*, TrainingConfig};
+///
+/// let x = Matrix::from_rows(&[[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]);
+/// let names = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+/// let xor = Target::Classes { labels: vec![0, 1, 1, 0], names: names("equal different") };
+/// let data = Dataset::new("xor", x, names("p q"), xor)?;
+///
+/// let mut network = NetworkBuilder::<f32>::new(2)
+///     .dense(8, Activation::Tanh)
+///     .dense(2, Activation::Identity)
+///     .build()?;
+/// let config = TrainingConfig { epochs: 200, batch_size: 4, ..TrainingConfig::default() };
+/// let history = Trainer::new(&config)?.fit(&mut network, &CrossEntropy::new(), &data)?;
+/// assert_eq!(history.best().unwrap().train.metric.value(), 1.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub struct Trainer<'a, S: Scalar> {
+    config: &'a TrainingConfig,
+    validation: Option<&'a Dataset<S>>,
+    test: Option<&'a Dataset<S>>,
+    on_epoch: Option<EpochCallback<'a, S>>,
+    on_batch: Option<BatchCallback<'a>>,
+    cancel: Option<Arc<AtomicBool>>,
+}
+
+impl<S: Scalar> fmt::Debug for Trainer<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trainer").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// What a run needs beside network and data; made once.
+struct Run<S: Scalar> {
+    workspace: Workspace<S>,
+    gradient: Vec<S>,
+    optimizer: Box<dyn Optimizer<S>>,
+    schedule: Schedule,
+    base_rate: f64,
+    sum: ScoreSum,
+}
+
+/// The weights of the best epoch so far.
+struct Best<S> {
+    theta: Vec<S>,
+    /// 0 before the first epoch has ended.
+    epoch: usize,
+    loss: f64,
+}
+
+impl<'a, S: Scalar> Trainer<'a, S> {
+    /// A trainer for this configuration.
+    ///
+    /// # Errors
+    /// [`Error`] for a number out of its range.
+    pub fn new(config: &'a TrainingConfig) -> Result<Self> {
+        config.validate()?;
+        let (validation, test, on_epoch, on_batch, cancel) = (None, None, None, None, None);
+        Ok(Self { config, validation, test, on_epoch, on_batch, cancel })
+    }
+
+    /// Examples whose loss decides which epoch is the best and when to stop early.
+    #[must_use]
+    pub fn validation(mut self, data: &'a Dataset<S>) -> Self {
+        self.validation = Some(data);
+        self
+    }
+
+    /// Examples that are scored after every epoch, for information only.
+    #[must_use]
+    pub fn test(mut self, data: &'a Dataset<S>) -> Self {
+        self.test = Some(data);
+        self
+    }
+
+    /// Called after every epoch.
+    #[must_use]
+    pub fn on_epoch(mut self, f: impl FnMut(&EpochReport, &Network<S>) -> Flow + 'a) -> Self {
+        self.on_epoch = Some(Box::new(f));
+        self
+    }
+
+    /// Called after every batch.
+    #[must_use]
+    pub fn on_batch(mut self, f: impl FnMut(&BatchReport) -> Flow + 'a) -> Self {
+        self.on_batch = Some(Box::new(f));
+        self
+    }
+
+    /// Stops after the current batch once the flag is set, from a signal handler for instance.
+    #[must_use]
+    pub fn cancel_flag(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.cancel = Some(flag);
+        self
+    }
+
+    /// Trains `network` on `train` with mini-batches shuffled anew each epoch.
+    ///
+    /// At the end, also after early stopping or cancellation, the network holds the weights of
+    /// the best epoch (of the last step, if the configuration says so or no epoch has ended).
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] when the loss is infinite or NaN: the network then holds the last good
+    /// weights; other [`Error`]s if network, loss, data and configuration do not fit.
+    pub fn fit(
+        mut self,
+        network: &mut Network<S>,
+        loss: &dyn Loss<S>,
+        train: &Dataset<S>,
+    ) -> Result<History> {
+        let config = self.config;
+        let mut batches = Batches::new(train, config.batch_size)?;
+        let mut run = Run::new(config, network, &batches)?;
+        let mut best =
+            Best { theta: network.theta().to_vec(), epoch: 0, loss: f64::INFINITY };
+        let mut shuffle = rng(config.seed, Stream::Shuffle);
+        let mut dropout = rng(config.seed, Stream::Dropout);
+        let mut history = History { epochs: Vec::new(), stop: StopReason::Finished };
+
+        for epoch in 1..=config.epochs {
+            let start = Instant::now();
+            batches.shuffle(&mut shuffle);
+            let stopped = self.run_epoch(epoch, &mut run, network, loss, &mut batches, &mut dropout);
+            let flow = stopped.map_err(|error| {
+                network.theta_mut().copy_from_slice(&best.theta);
+                best.name(error)
+            })?;
+            if flow.is_break() {
+                history.stop = StopReason::Cancelled;
+                break;
+            }
+            let mut report = run.report(epoch)?;
+            report.validation = self.scores(self.validation, network, loss, &mut run)?;
+            report.test = self.scores(self.test, network, loss, &mut run)?;
+            report.seconds = start.elapsed().as_secs_f64();
+            report.best = best.offer(&report, network);
+            history.epochs.push(report);
+            if self.on_epoch.as_mut().is_some_and(|f| f(&report, network).is_break()) {
+                history.stop = StopReason::Cancelled;
+                break;
+            }
+            if config.patience.is_some_and(|patience| epoch - best.epoch > patience) {
+                history.stop = StopReason::EarlyStopping;
+                break;
+            }
+        }
+        if config.keep_best && best.epoch > 0 {
+            network.theta_mut().copy_from_slice(&best.theta);
+        }
+        Ok(history)
+    }
+
+    fn run_epoch(
+        &mut self,
+        epoch: usize,
+        run: &mut Run<S>,
+        network: &mut Network<S>,
+        loss: &dyn Loss<S>,
+        batches: &mut Batches<'_, S>,
+        dropout: &mut dyn Rng,
+    ) -> Result<Flow> {
+        run.sum.clear();
+        let count = batches.len();
+        for batch in 1..=count {
+            let Some(examples) = batches.next() else { break };
+            let rate = run.schedule.rate(run.base_rate, run.optimizer.steps());
+            run.optimizer.set_learning_rate(rate);
+            let targets = targets(examples.target);
+            let forward =
+                network.forward_train(examples.features, &mut run.workspace, dropout)?;
+            let backward = forward.backward(loss, targets, &mut run.gradient)?;
+            let value = backward.loss();
+            if !value.is_finite() {
+                let place = backward.forward().first_non_finite();
+                let kept = String::new();
+                return Err(Error::Diverged { epoch, batch, loss: value.as_f64(), place, kept });
+            }
+            run.sum.add(value, backward.forward().output(), targets);
+            if let Some(clip) = self.config.clip {
+                clip.apply(&mut run.gradient);
+            }
+            run.optimizer.step(network.theta_mut(), &run.gradient)?;
+
+            let report = BatchReport { epoch, batch, batches: count, loss: value.as_f64() };
+            let cancelled =
+                self.cancel.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed));
+            if cancelled || self.on_batch.as_mut().is_some_and(|f| f(&report).is_break()) {
+                return Ok(Flow::Break(()));
+            }
+        }
+        Ok(Flow::Continue(()))
+    }
+
+    fn scores(
+        &self,
+        data: Option<&Dataset<S>>,
+        network: &Network<S>,
+        loss: &dyn Loss<S>,
+        run: &mut Run<S>,
+    ) -> Result<Option<crate::Scores>> {
+        data.map(|data| evaluate(network, loss, data, &mut run.workspace)).transpose()
+    }
+}
+
+impl<S: Scalar> Run<S> {
+    fn new(
+        config: &TrainingConfig,
+        network: &Network<S>,
+        batches: &Batches<'_, S>,
+    ) -> Result<Self> {
+        let threads = match config.threads {
+            Some(count) => Threads::new(count)?,
+            None => Threads::available(),
+        };
+        let decay_on = if config.decay_biases {
+            DecayOn::All
+        } else {
+            DecayOn::Ranges(network.layout().weight_ranges())
+        };
+        let steps = (batches.len() as u64).saturating_mul(config.epochs as u64);
+        Ok(Self {
+            workspace: Workspace::with_threads(network, batches.batch_size(), threads)?,
+            gradient: vec![S::zero(); network.parameter_count()],
+            optimizer: config.optimizer.build(network.parameter_count(), decay_on)?,
+            schedule: config.schedule.clone().with_total_steps(steps),
+            base_rate: config.optimizer.learning_rate(),
+            sum: ScoreSum::new(),
+        })
+    }
+
+    fn report(&self, epoch: usize) -> Result<EpochReport> {
+        let train = self
+            .sum
+            .scores()
+            .ok_or_else(|| Error::Mismatch("there are no examples to train on".to_owned()))?;
+        let learning_rate = self.optimizer.learning_rate();
+        let (validation, test, seconds, best) = (None, None, 0.0, false);
+        Ok(EpochReport { epoch, train, validation, test, learning_rate, seconds, best })
+    }
+}
+
+impl<S: Scalar> Best<S> {
+    /// Keeps the network's weights if the monitored loss is the lowest so far.
+    fn offer(&mut self, report: &EpochReport, network: &Network<S>) -> bool {
+        let better = report.monitored() < self.loss;
+        if better {
+            self.theta.copy_from_slice(network.theta());
+            (self.epoch, self.loss) = (report.epoch, report.monitored());
+        }
+        better
+    }
+
+    /// Tells in a divergence error which weights were put back.
+    fn name(&self, error: Error) -> Error {
+        match error {
+            Error::Diverged { epoch, batch, loss, place, .. } => {
+                let kept = match self.epoch {
+                    0 => "initial weights".to_owned(),
+                    best => format!("weights of epoch {best}"),
+                };
+                Error::Diverged { epoch, batch, loss, place, kept }
+            }
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What can go wrong with an explanation.
+
+use chainrule_autograd_manual::NetworkError;
+use chainrule_loss::LossError;
+use thiserror::Error;
+
+/// An error of this crate. Layers and outputs count from 1, examples from 0.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ExplainError {
+    /// The network has no such parameter, or the batch no such example.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// A layer whose derivatives this crate does not know.
+    #[error(
+        "layer {layer} ({name}) cannot be explained: from the parameter's layer up to the output, \
+         every layer must be one of dense, dropout, softmax, and the parameter's own layer dense"
+    )]
+    Layer {
+        /// The layer.
+        layer: usize,
+        /// Its name.
+        name: String,
+    },
+    /// Named factors were asked for where there is more than one path.
+    #[error(
+        "{param} has no single path to the loss: layer {layer} has {units} neurons; the factors of \
+         a thin network need one neuron in each of the layers {from} to {depth}, for others ask \
+         for the three groups"
+    )]
+    NotThin {
+        /// The parameter asked for.
+        param: String,
+        /// The first layer with more than one neuron.
+        layer: usize,
+        /// Its neurons.
+        units: usize,
+        /// The parameter's layer.
+        from: usize,
+        /// The last layer.
+        depth: usize,
+    },
+    /// The loss refused the outputs or targets.
+    #[error(transparent)]
+    Loss(#[from] LossError),
+    /// The loss and targets are not those of the backward pass.
+    #[error(
+        "the loss {name} of these targets is {found}, the backward pass started from {expected}; \
+         give the loss and the targets of that pass"
+    )]
+    OtherLoss {
+        /// The name of the loss given.
+        name: String,
+        /// The loss of the backward pass.
+        expected: f64,
+        /// The value of the loss given.
+        found: f64,
+    },
+    /// `∂L/∂ŷ` cannot be told apart from `∂ŷ/∂a_L`.
+    #[error("example {row} cannot be shown unfused: {reason}; ask for the fused output layer")]
+    Unfused {
+        /// The example.
+        row: usize,
+        /// Why not.
+        reason: String,
+    },
+}

@@ -1,0 +1,82 @@
+//! The names of activations, in text and in files.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::Activation;
+use crate::LayerError;
+
+impl Activation {
+    fn base_name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Sigmoid => "sigmoid",
+            Self::Tanh => "tanh",
+            Self::Relu => "relu",
+            Self::LeakyRelu { .. } => "leaky_relu",
+            Self::Elu { .. } => "elu",
+            Self::Selu => "selu",
+            Self::Gelu => "gelu",
+            Self::GeluTanh => "gelu_tanh",
+            Self::Silu => "silu",
+            Self::Softplus => "softplus",
+            Self::Softsign => "softsign",
+            Self::HardSigmoid => "hard_sigmoid",
+            Self::HardSwish => "hard_swish",
+            Self::Mish => "mish",
+        }
+    }
+}
+
+impl fmt::Display for Activation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.base_name())?;
+        match self {
+            Self::LeakyRelu { slope: parameter } | Self::Elu { alpha: parameter } => {
+                write!(f, "({parameter})")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl FromStr for Activation {
+    type Err = LayerError;
+
+    fn from_str(text: &str) -> Result<Self, LayerError> {
+        let unknown = || LayerError::UnknownActivation {
+            found: text.to_owned(),
+            known: Self::ALL.map(|g| g.to_string()).join(", "),
+        };
+        let (base, parameter) = match text.split_once('(') {
+            Some((base, rest)) => {
+                let number = rest.strip_suffix(')').ok_or_else(unknown)?;
+                (base, Some(number.trim().parse::<f64>().map_err(|_| unknown())?))
+            }
+            None => (text, None),
+        };
+        let known = Self::ALL.into_iter().find(|g| g.base_name() == base).ok_or_else(unknown)?;
+        let activation = match (known, parameter) {
+            (known, None) => known,
+            (Self::LeakyRelu { .. }, Some(slope)) => Self::LeakyRelu { slope },
+            (Self::Elu { .. }, Some(alpha)) => Self::Elu { alpha },
+            (_, Some(_)) => return Err(unknown()),
+        };
+        activation.validate()?;
+        Ok(activation)
+    }
+}
+
+impl TryFrom<String> for Activation {
+    type Error = LayerError;
+
+    fn try_from(text: String) -> Result<Self, LayerError> {
+        text.parse()
+    }
+}
+
+impl From<Activation> for String {
+    fn from(activation: Activation) -> Self {
+        activation.to_string()
+    }
+}

@@ -1,0 +1,282 @@
+//! The kernels against naive formulas, at their limits, and at every place in a slice.
+
+use chainrule_tensor::kernels::{
+    add_bias_and_map, column_sums, dot, exponential_rows, exponential_sums, log_sum_exp,
+    log_sum_exp_rows, map, softmax_rows, sum_map, update, zip_map,
+};
+use chainrule_tensor::product::Store;
+use chainrule_tensor::{Matrix, Scalar, math};
+use proptest::prelude::*;
+
+/// Lengths around the widths of vectors and of partial sums.
+const LENGTHS: [usize; 12] = [0, 1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 100];
+
+fn config() -> ProptestConfig {
+    // Under Miri a case takes a second, and files cannot be written.
+    let cases = if cfg!(miri) { 2 } else { 128 };
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+fn wave(n: usize) -> Vec<f64> {
+    (0..n).map(|i| 3.0 * (1.7 * i as f64 + 0.3).sin()).collect()
+}
+
+fn cast<S: Scalar>(x: &[f64]) -> Vec<S> {
+    x.iter().map(|&x| S::of(x)).collect()
+}
+
+#[test]
+fn maps_apply_the_function_everywhere() {
+    fn check<S: Scalar>() {
+        for n in LENGTHS {
+            let (x, y) = (cast::<S>(&wave(n)), cast::<S>(&wave(n + 5)[5..]));
+            let mut z = vec![S::nan(); n];
+            map(&x, &mut z, |x| x * x);
+            assert!(z.iter().zip(&x).all(|(&z, &x)| z == x * x));
+            zip_map(&x, &y, &mut z, |x, y| x - y);
+            assert!((0..n).all(|i| z[i] == x[i] - y[i]));
+            let mut u = y.clone();
+            update(&x, &mut u, |x, y| x * y + x);
+            assert!((0..n).all(|i| u[i] == x[i] * y[i] + x[i]));
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+/// A function of `math` and its name.
+type Named<S> = (&'static str, fn(S) -> S);
+
+fn functions<S: Scalar>() -> [Named<S>; 6] {
+    [
+        ("exp", math::exp),
+        ("exp_m1", math::exp_m1),
+        ("tanh", math::tanh),
+        ("sigmoid", math::sigmoid),
+        ("softplus", math::softplus),
+        ("normal_pdf", math::normal_pdf),
+    ]
+}
+
+#[test]
+fn an_element_gets_the_same_bits_wherever_it_stands() {
+    fn check<S: Scalar>() {
+        let points = [-800.0, -104.0, -90.0, -20.0, -3.3, -0.7, -1e-9, 0.0, 1e-4, 0.35, 1.0, 9.1];
+        let specials = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+        for (name, f) in functions::<S>() {
+            for x in points.into_iter().chain(specials).map(S::of) {
+                // What one call outside any loop gives.
+                let alone = std::hint::black_box(f)(std::hint::black_box(x));
+                let lengths: &[usize] = if cfg!(miri) { &[1, 3] } else { &[1, 3, 16, 37] };
+                for &n in lengths {
+                    for place in 0..n {
+                        let mut xs = cast::<S>(&wave(n));
+                        xs[place] = x;
+                        let mut ys = vec![S::zero(); n];
+                        map(&xs, &mut ys, f);
+                        let there = ys[place];
+                        // A NaN's bits are unspecified.
+                        let same = there.as_f64().to_bits() == alone.as_f64().to_bits();
+                        assert!(
+                            same || (there.is_nan() && alone.is_nan()),
+                            "{name}({x}) at {place} of {n}: {there:e}, alone {alone:e}, {}",
+                            S::NAME
+                        );
+                    }
+                }
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+#[test]
+fn bias_is_added_and_the_activation_applied() {
+    for (rows, cols) in [(0, 3), (3, 0), (1, 1), (5, 17), (2, 33)] {
+        let start = Matrix::from_vec(rows, cols, wave(rows * cols)).unwrap();
+        let bias = wave(cols);
+        let (mut a, mut h) = (start.clone(), Matrix::from_fn(rows, cols, |_, _| f64::NAN));
+        add_bias_and_map(&bias, a.view_mut(), h.view_mut(), |a| 2.0 * a);
+        assert_eq!(a, Matrix::from_fn(rows, cols, |i, j| start[(i, j)] + bias[j]));
+        assert_eq!(h, Matrix::from_fn(rows, cols, |i, j| 2.0 * a[(i, j)]));
+    }
+}
+
+#[test]
+fn column_sums_replace_or_add() {
+    for (rows, cols) in [(0, 3), (3, 0), (1, 1), (5, 17), (40, 33)] {
+        let m = Matrix::from_vec(rows, cols, wave(rows * cols)).unwrap();
+        let naive = |j: usize| (0..rows).map(|i| m[(i, j)]).sum::<f64>();
+        let mut sums = vec![f64::NAN; cols];
+        column_sums(m.view(), &mut sums, Store::Replace);
+        assert!((0..cols).all(|j| (sums[j] - naive(j)).abs() < 1e-12));
+        column_sums(m.view(), &mut sums, Store::Add);
+        assert!((0..cols).all(|j| (sums[j] - 2.0 * naive(j)).abs() < 1e-12));
+    }
+}
+
+#[test]
+fn sums_and_dots_are_right_at_every_length() {
+    for n in LENGTHS {
+        let (x, y) = (wave(n), wave(2 * n)[n..].to_vec());
+        let naive: f64 = x.iter().map(|x| x * x).sum();
+        assert!((sum_map(&x, |x| x * x) - naive).abs() <= 1e-13 * naive);
+        let naive: f64 = x.iter().zip(&y).map(|(x, y)| x * y).sum();
+        assert!((dot(&x, &y) - naive).abs() < 1e-12);
+    }
+    // Partial sums lose no small terms that a running sum would: 2²⁴ + 1 + 1 + … in f32.
+    let mut x = vec![1.0_f32; 1 << 10];
+    x[0] = 16_777_216.0;
+    assert!(sum_map(&x, |x| x) > 16_777_216.0 + 900.0);
+}
+
+/// A shape and its values, for random logits.
+fn logits(scale: f64) -> impl Strategy<Value = Matrix<f64>> {
+    (1..8_usize, 1..40_usize).prop_flat_map(move |(rows, cols)| {
+        prop::collection::vec(-scale..scale, rows * cols)
+            .prop_map(move |data| Matrix::from_vec(rows, cols, data).unwrap())
+    })
+}
+
+/// Softmax and log-sum-exp in f64 by the standard library.
+fn naive_row(a: &[f64]) -> (Vec<f64>, f64) {
+    let max = a.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = a.iter().map(|a| (a - max).exp()).sum();
+    (a.iter().map(|a| (a - max).exp() / sum).collect(), max + sum.ln())
+}
+
+fn assert_softmax<S: Scalar>(a: &Matrix<f64>, epsilon: f64) {
+    let a = a.cast::<S>();
+    let (rows, cols) = (a.rows(), a.cols());
+    let (mut y, mut z) = (Matrix::<S>::zeros(rows, cols), Matrix::<S>::zeros(rows, cols));
+    let mut lse = vec![S::nan(); rows];
+    softmax_rows(a.view(), y.view_mut());
+    log_sum_exp_rows(a.view(), z.view_mut(), |i, value| lse[i] = value);
+    assert_eq!(y, z);
+    for i in 0..rows {
+        let exact: Vec<_> = a.row(i).iter().map(|a| a.as_f64()).collect();
+        let (softmax, sum) = naive_row(&exact);
+        let total: f64 = y.row(i).iter().map(|y| y.as_f64()).sum();
+        assert!((total - 1.0).abs() <= 8.0 * epsilon, "row {i} sums to {total}");
+        for (y, exact) in y.row(i).iter().zip(softmax) {
+            // The rounding of a − max counts by the size of the exponent.
+            let bound = epsilon * (8.0 - exact.max(1e-300).ln()) * exact + 1e-44;
+            assert!((y.as_f64() - exact).abs() <= bound, "{y} instead of {exact}");
+        }
+        let bound = 4.0 * epsilon * sum.abs().max(1.0);
+        assert!((lse[i].as_f64() - sum).abs() <= bound, "{} instead of {sum}", lse[i]);
+        let single = log_sum_exp(a.row(i)).as_f64();
+        assert!((single - sum).abs() <= bound, "{single} instead of {sum}");
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+    #[test]
+    fn softmax_and_log_sum_exp_are_right(a in logits(20.0), b in logits(1e4)) {
+        for a in [a, b] {
+            assert_softmax::<f32>(&a, f64::from(f32::EPSILON));
+            assert_softmax::<f64>(&a, f64::EPSILON);
+        }
+    }
+}
+
+#[test]
+fn logits_of_ten_thousand_neither_overflow_nor_vanish() {
+    fn check<S: Scalar>() {
+        for sign in [1.0, -1.0] {
+            let big = S::of(sign * 1e4);
+            let a = Matrix::from_fn(1, 3, |_, _| big);
+            let mut y = Matrix::zeros(1, 3);
+            let mut lse = S::nan();
+            log_sum_exp_rows(a.view(), y.view_mut(), |_, value| lse = value);
+            assert!(y.as_slice().iter().all(|&y| (y.as_f64() - 1.0 / 3.0).abs() < 1e-7));
+            assert_eq!(lse, big + S::of(3.0_f64.ln()));
+            assert_eq!(log_sum_exp(a.row(0)), lse);
+        }
+        let a = Matrix::from_rows(&[[S::of(1e4), S::of(-1e4)]]);
+        let mut y = Matrix::zeros(1, 2);
+        softmax_rows(a.view(), y.view_mut());
+        assert_eq!(y.as_slice(), [S::one(), S::zero()]);
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+#[test]
+fn exponentials_and_their_sums_are_the_same_with_and_without_storing() {
+    for cols in [1, 5, 16, 40] {
+        let a = Matrix::from_vec(3, cols, cast::<f32>(&wave(3 * cols))).unwrap();
+        let mut e = Matrix::zeros(3, cols);
+        let mut stored = Vec::new();
+        exponential_rows(a.view(), e.view_mut(), |i, row, max, sum| {
+            assert!(row.iter().zip(a.row(i)).all(|(&e, &a)| e == math::exp(a - max)));
+            row[0] = -1.0;
+            stored.push((i, max, sum));
+        });
+        assert!((0..3).all(|i| e[(i, 0)] == -1.0), "the row may be changed");
+        let mut alone = Vec::new();
+        exponential_sums(a.view(), |i, max, sum| alone.push((i, max, sum)));
+        assert_eq!(stored, alone);
+        for (i, max, sum) in stored {
+            assert_eq!(max, a.row(i).iter().copied().fold(f32::MIN, f32::max));
+            let exact: f64 = a.row(i).iter().map(|&a| f64::from(a - max).exp()).sum();
+            assert!((f64::from(sum) / exact - 1.0).abs() < 1e-6);
+        }
+    }
+}
+
+#[test]
+fn nan_propagates_through_its_row_alone() {
+    for cols in [1, 5, 16, 40] {
+        for place in (0..cols).step_by(if cfg!(miri) { 7 } else { 1 }) {
+            let mut a = Matrix::from_vec(2, cols, cast::<f32>(&wave(2 * cols))).unwrap();
+            a[(0, place)] = f32::NAN;
+            let mut y = Matrix::zeros(2, cols);
+            let mut lse = [0.0; 2];
+            log_sum_exp_rows(a.view(), y.view_mut(), |i, value| lse[i] = value);
+            assert!(y.row(0).iter().all(|y| y.is_nan()) && lse[0].is_nan());
+            assert!(y.row(1).iter().all(|y| y.is_finite()) && lse[1].is_finite());
+            assert!(log_sum_exp(a.row(0)).is_nan());
+            assert!(sum_map(a.row(0), |x| x).is_nan() && dot(a.row(0), a.row(1)).is_nan());
+        }
+    }
+}
+
+#[test]
+fn infinite_logits_have_the_limits_of_the_sum() {
+    let inf = f64::INFINITY;
+    assert_eq!(log_sum_exp(&[0.0, -inf]), 0.0);
+    assert_eq!(log_sum_exp(&[-inf, -inf]), -inf);
+    assert_eq!(log_sum_exp(&[1.0, inf]), inf);
+    let a = Matrix::from_rows(&[[0.0, -inf, 0.0]]);
+    let mut y = Matrix::zeros(1, 3);
+    softmax_rows(a.view(), y.view_mut());
+    assert_eq!(y.as_slice(), [0.5, 0.0, 0.5]);
+    // ∞ − ∞ and 0 / 0 have no value, for one row as for many.
+    for row in [[inf, 1.0, 1.0], [-inf; 3]] {
+        softmax_rows(Matrix::from_rows(&[row]).view(), y.view_mut());
+        assert!(y.as_slice().iter().any(|y| y.is_nan()));
+    }
+    let mut lse = 0.0;
+    log_sum_exp_rows(Matrix::from_rows(&[[-inf; 3]]).view(), y.view_mut(), |_, value| lse = value);
+    assert_eq!(lse, -inf);
+    log_sum_exp_rows(Matrix::from_rows(&[[1.0, inf, 2.0]]).view(), y.view_mut(), |_, v| lse = v);
+    assert_eq!(lse, inf);
+}
+
+#[test]
+fn empty_matrices_do_nothing() {
+    for (rows, cols) in [(0, 3), (3, 0), (0, 0)] {
+        let a = Matrix::<f32>::zeros(rows, cols);
+        let mut y = a.clone();
+        softmax_rows(a.view(), y.view_mut());
+        let mut calls = 0;
+        log_sum_exp_rows(a.view(), y.view_mut(), |_, _| calls += 1);
+        assert_eq!(calls, 0);
+    }
+    assert_eq!(log_sum_exp::<f64>(&[]), f64::NEG_INFINITY);
+    assert_eq!(sum_map::<f64>(&[], |x| x), 0.0);
+    assert_eq!(dot::<f64>(&[], &[]), 0.0);
+}
