@@ -3,7 +3,6 @@
 use chainrule_gradcheck::GradcheckError;
 use chainrule_layers::LayerError;
 use chainrule_loss::LossError;
-use chainrule_tensor::TensorError;
 use thiserror::Error;
 
 /// An error of this crate. Layers count from 1.
@@ -45,7 +44,9 @@ pub enum NetworkError {
         rows: usize,
     },
     /// A workspace that was made for a network of other widths.
-    #[error("the workspace was made for another network; make one with Workspace::new(&network, ..)")]
+    #[error(
+        "the workspace was made for another network; make one with Workspace::new(&network, ..)"
+    )]
     Workspace,
     /// Examples of another width than the network's input.
     #[error("the network takes {expected} inputs, the examples have {found}")]
@@ -120,7 +121,4 @@ pub enum NetworkError {
     /// The gradient check could not be made.
     #[error(transparent)]
     Gradcheck(#[from] GradcheckError),
-    /// A matrix or thread could not be had.
-    #[error(transparent)]
-    Tensor(#[from] TensorError),
 }

@@ -10,7 +10,23 @@ use crate::{Backward, Network, NetworkError, OutputUnits, Workspace};
 
 /// A finished forward pass: every `a_i` and `h_i` of the batch.
 ///
-/// It borrows the network and the workspace, so that what backward reads is what forward wrote.
+/// It borrows the network and the workspace, so that what backward reads is what forward wrote:
+/// neither θ nor the workspace can change in between.
+///
+/// ```compile_fail,E0502
+/// # use chainrule_autograd_manual::{Network, Workspace};
+/// # use chainrule_layers::{Activation, Dense};
+/// # use chainrule_loss::{CrossEntropy, Targets};
+/// # use chainrule_tensor::Matrix;
+/// # let mut network = Network::new(vec![Box::new(Dense::new(3, 2, Activation::Identity)?)])?;
+/// # let mut workspace = Workspace::new(&network, 1)?;
+/// # let mut gradient = vec![0.0; network.parameter_count()];
+/// # let x = Matrix::from_rows(&[[0.3, -1.0, 2.0]]);
+/// let forward = network.forward(x.view(), &mut workspace)?;
+/// network.theta_mut()[0] += 0.1; // error[E0502]: `forward` still borrows the network
+/// forward.backward(&CrossEntropy::new(), Targets::Classes(&[1]), &mut gradient)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Forward<'a, S: Scalar> {
     pub(crate) network: &'a Network<S>,
@@ -180,14 +196,14 @@ pub struct NonFinite {
 impl fmt::Display for NonFinite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { layer, unit, row, value, .. } = self;
-        match self.quantity {
-            Quantity::Input => write!(f, "input {unit} of example {row} is {value}"),
-            Quantity::PreActivation => {
-                write!(f, "layer {layer}: the pre-activation of neuron {unit} is {value} for example {row}")
+        let what = match self.quantity {
+            Quantity::Input => {
+                return write!(f, "input {unit} of example {row} (counted from 0) is {value}");
             }
-            Quantity::Activation => {
-                write!(f, "layer {layer}: the activation of neuron {unit} is {value} for example {row}")
-            }
-        }
+            Quantity::PreActivation => "pre-activation",
+            Quantity::Activation => "activation",
+        };
+        write!(f, "layer {layer}: the {what} of neuron {unit} is {value} ")?;
+        write!(f, "for example {row} (counted from 0)")
     }
 }

@@ -78,7 +78,8 @@ impl Layout {
         weights.map(|block| block.range.clone()).collect()
     }
 
-    /// The place of a parameter in θ and in the gradient.
+    /// The place of a parameter in θ and in the gradient. If a layer of one's own has several
+    /// blocks of a kind, the first is meant.
     ///
     /// # Errors
     /// [`NetworkError::NoParam`] if the network does not have it; the message says what it has.
@@ -104,15 +105,17 @@ impl Layout {
         Ok(block.range.start + (neuron - 1) * block.cols + input - 1)
     }
 
-    /// The parameter at a place of θ, or `None` beyond its end.
+    /// The parameter at a place of θ, or `None` beyond its end and where the lecture has no name:
+    /// in a second block of the same kind, which a layer of one's own may have.
     pub fn param(&self, index: usize) -> Option<Param> {
         let block = self.blocks.iter().find(|block| block.range.contains(&index))?;
         let offset = index - block.range.start;
         let (layer, neuron, input) =
             (block.layer, offset / block.cols + 1, offset % block.cols + 1);
-        Some(match block.kind {
+        let param = match block.kind {
             ParamKind::Weight => Param::Weight { layer, neuron, input },
             ParamKind::Bias => Param::Bias { layer, neuron },
-        })
+        };
+        self.index(param).is_ok_and(|found| found == index).then_some(param)
     }
 }

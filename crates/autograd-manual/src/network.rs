@@ -83,14 +83,14 @@ impl<S: Scalar> Network<S> {
     /// [`NetworkError::Undescribed`] if a layer is not one of the `chainrule-layers` crate.
     pub fn config(&self) -> Result<Vec<LayerConfig>, NetworkError> {
         let described = self.layers.iter().enumerate().map(|(i, layer)| {
-            let undescribed =
-                || NetworkError::Undescribed { layer: i + 1, name: layer.name() };
+            let undescribed = || NetworkError::Undescribed { layer: i + 1, name: layer.name() };
             layer.config().ok_or_else(undescribed)
         });
         described.collect()
     }
 
-    /// The same network in another element type, θ rounded to the nearest.
+    /// The same network in another element type, θ rounded to the nearest (in `f32`, values beyond
+    /// its range become infinite).
     ///
     /// # Errors
     /// [`NetworkError::Undescribed`] if a layer is not one of the `chainrule-layers` crate.
@@ -241,11 +241,7 @@ impl<S: Scalar> Network<S> {
 
     pub(crate) fn check_length(&self, what: &'static str, slice: &[S]) -> Result<(), NetworkError> {
         let (expected, found) = (self.parameter_count(), slice.len());
-        if expected == found {
-            Ok(())
-        } else {
-            Err(NetworkError::Length { what, expected, found })
-        }
+        if expected == found { Ok(()) } else { Err(NetworkError::Length { what, expected, found }) }
     }
 
     /// Forward propagation (lecture 4.8) with an explicit θ: for `i = 1..=L`, `a_i` and `h_i` from

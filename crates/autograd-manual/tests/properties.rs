@@ -71,8 +71,13 @@ fn case() -> impl Strategy<Value = Case> {
     let parts = prop::collection::vec(part(), 1..=4);
     let reduction = select(vec![Reduction::Mean, Reduction::Sum]);
     (1..=7_usize, parts, 1..=6_usize, select(LOSSES.to_vec()), reduction, any::<u64>()).prop_map(
-        |(inputs, parts, batch, loss, reduction, seed)| {
-            Case { inputs, parts, batch, loss, reduction, seed }
+        |(inputs, parts, batch, loss, reduction, seed)| Case {
+            inputs,
+            parts,
+            batch,
+            loss,
+            reduction,
+            seed,
         },
     )
 }
@@ -115,8 +120,7 @@ impl Case {
                 values.row_mut(i).iter_mut().for_each(|p| *p /= sum);
             }
         }
-        let mut classes: Vec<usize> =
-            (0..self.batch).map(|_| rng.random_range(0..width)).collect();
+        let mut classes: Vec<usize> = (0..self.batch).map(|_| rng.random_range(0..width)).collect();
         // A batch of ignored classes alone is an error.
         classes[0] = width - 1;
         let name = if width == 1 { name.replace("(ignore_index=0)", "") } else { name.to_owned() };
@@ -144,8 +148,7 @@ impl Ready {
     fn bends(&self, seed: u64) -> bool {
         let mut workspace = Workspace::new(&self.network, self.x.rows()).unwrap();
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let forward =
-            self.network.forward_train(self.x.view(), &mut workspace, &mut rng).unwrap();
+        let forward = self.network.forward_train(self.x.view(), &mut workspace, &mut rng).unwrap();
         let bent = |name: &str| name.contains("elu(1)") || name.contains("softsign");
         (1..).zip(self.network.layers()).any(|(i, layer)| {
             bent(&layer.name()) && forward.a(i).as_slice().iter().any(|a| a.abs() < 1e-4)

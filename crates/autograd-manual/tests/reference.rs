@@ -111,8 +111,7 @@ impl Comparison {
 }
 
 fn build<S: Scalar>(case: &Map<String, Value>) -> Network<S> {
-    let sizes: Vec<usize> =
-        numbers(&case["sizes"]).iter().map(|&size| size as usize).collect();
+    let sizes: Vec<usize> = numbers(&case["sizes"]).iter().map(|&size| size as usize).collect();
     let depth = sizes.len() - 1;
     let hidden: Activation = case["hidden_activation"].as_str().unwrap().parse().unwrap();
     let layer = |i: usize| -> Box<dyn Layer<S>> {

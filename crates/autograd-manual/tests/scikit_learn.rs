@@ -48,7 +48,8 @@ fn one_step_of_gradient_descent() {
     for (theta, g) in network.theta_mut().iter_mut().zip(&gradient) {
         *theta -= learning_rate * g;
     }
-    let theta = |name: &str| network.theta()[network.layout().index(name.parse().unwrap()).unwrap()];
+    let theta =
+        |name: &str| network.theta()[network.layout().index(name.parse().unwrap()).unwrap()];
     near(theta("W_211"), 0.04701212914783179);
     near(theta("W_212"), 0.15402918140357222);
     near(theta("b_21"), 0.9234547978090479);

@@ -90,8 +90,7 @@ fn many_callers_predict_from_one_network() {
     std::thread::scope(|scope| {
         for _ in 0..6 {
             scope.spawn(|| {
-                let mut workspace =
-                    Workspace::with_threads(&network, 64, threads.clone()).unwrap();
+                let mut workspace = Workspace::with_threads(&network, 64, threads.clone()).unwrap();
                 for _ in 0..5 {
                     let found = network.predict(x.view(), &mut workspace).unwrap();
                     assert_eq!(found.as_slice(), alone);

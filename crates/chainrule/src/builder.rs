@@ -1,6 +1,6 @@
 //! Networks layer by layer.
 
-use chainrule_autograd_manual::Network;
+use chainrule_autograd_manual::{Network, NetworkError};
 use chainrule_layers::{Activation, Dense, Dropout, Init, Layer, LayerError, Softmax};
 use chainrule_tensor::Scalar;
 
@@ -29,7 +29,7 @@ pub struct NetworkBuilder<S: Scalar> {
     init: (Init, Init),
     seed: u64,
     /// The first thing that was wrong, told by `build`.
-    error: Option<LayerError>,
+    error: Option<NetworkError>,
 }
 
 impl<S: Scalar> NetworkBuilder<S> {
@@ -58,23 +58,27 @@ impl<S: Scalar> NetworkBuilder<S> {
     #[must_use]
     pub fn dense(self, units: usize, activation: Activation) -> Self {
         let (weight, bias) = self.init;
-        let layer = Dense::new(self.width, units, activation);
-        self.push(layer.map(|layer| layer.with_init(weight, bias)))
+        let layer = Dense::new(self.width, units, activation).and_then(|layer| {
+            weight.validate()?;
+            bias.validate()?;
+            Ok(layer.with_init(weight, bias))
+        });
+        self.push(units, layer)
     }
 
     /// Dropout of the units below, each by chance `rate`.
     #[must_use]
     pub fn dropout(self, rate: f64) -> Self {
-        let layer = Dropout::new(self.width, rate);
-        self.push(layer)
+        let width = self.width;
+        self.push(width, Dropout::new(width, rate))
     }
 
     /// Softmax over the units below, for the loss on probabilities; the fused cross-entropy wants
     /// logits and no such layer.
     #[must_use]
     pub fn softmax(self) -> Self {
-        let layer = Softmax::new(self.width);
-        self.push(layer)
+        let width = self.width;
+        self.push(width, Softmax::new(width))
     }
 
     /// A layer of one's own.
@@ -85,11 +89,16 @@ impl<S: Scalar> NetworkBuilder<S> {
         self
     }
 
-    fn push<L: Layer<S> + 'static>(mut self, layer: Result<L, LayerError>) -> Self {
+    fn push<L>(mut self, units: usize, layer: Result<L, LayerError>) -> Self
+    where
+        L: Layer<S> + 'static,
+    {
         match layer {
             Ok(layer) => self.layer(layer),
-            Err(error) => {
-                self.error.get_or_insert(error);
+            Err(source) => {
+                let layer = self.layers.len() + 1;
+                self.error.get_or_insert(NetworkError::Layer { layer, source });
+                self.width = units;
                 self
             }
         }
@@ -98,8 +107,8 @@ impl<S: Scalar> NetworkBuilder<S> {
     /// The network with its initial parameters.
     ///
     /// # Errors
-    /// [`Error`](enum@crate::Error) for no layers, a width of 0, sizes that do not fit together or into memory, a
-    /// number out of its range.
+    /// [`Error`](enum@crate::Error) that names the layer, for no layers, a width of 0, sizes that do
+    /// not fit together or into memory, a number out of its range.
     pub fn build(self) -> Result<Network<S>> {
         if let Some(error) = self.error {
             return Err(error.into());

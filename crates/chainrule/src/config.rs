@@ -84,13 +84,16 @@ pub struct TrainingConfig {
     /// Gradient clipping.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip: Option<GradientClip>,
-    /// Passes over the training examples.
-    pub epochs: usize,
+    /// Passes over the training examples; `None` follows their number, see
+    /// [`TrainingConfig::epochs_for`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<usize>,
     /// Examples in a mini-batch.
     pub batch_size: usize,
     /// How features are scaled; fitted on the training examples.
     pub scaling: Scaling,
-    /// Stop after this many epochs without a better loss; `None` runs all epochs.
+    /// Stop after this many epochs in a row without a better loss, at least 1; `None` runs all
+    /// epochs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<usize>,
     /// Put the weights of the best epoch back at the end.
@@ -114,7 +117,7 @@ impl Default for TrainingConfig {
             decay_biases: false,
             schedule: Schedule::one_cycle(),
             clip: None,
-            epochs: 12,
+            epochs: None,
             batch_size: 32,
             scaling: Scaling::default(),
             patience: None,
@@ -143,8 +146,16 @@ impl Config {
     /// [`Error::Config`] with line and column.
     #[cfg(feature = "toml")]
     pub fn from_toml(text: &str) -> Result<Self> {
-        let config: Self = toml::from_str(text)
-            .map_err(|error| Error::Config(error.to_string().trim_end().to_owned()))?;
+        let config: Self = toml::from_str(text).map_err(|error| {
+            // The error's own text is a drawing of several lines.
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let (line, start) = before
+                .rsplit_once('\n')
+                .map_or((1, before), |(lines, last)| (lines.matches('\n').count() + 2, last));
+            let message = error.message().replace('\n', ", ");
+            let column = start.chars().count() + 1;
+            Error::Config(format!("{message} at line {line} column {column}"))
+        })?;
         config.validate()?;
         Ok(config)
     }
@@ -180,21 +191,42 @@ impl Config {
 }
 
 impl TrainingConfig {
+    /// The number of epochs for this many training examples: as configured, else 12, or on small
+    /// data as many as make 2,000 steps.
+    ///
+    /// ```
+    /// let config = chainrule::TrainingConfig::default();
+    /// assert_eq!(config.epochs_for(60_000), 12);
+    /// assert_eq!(config.epochs_for(1_347), 47); // of 43 batches of 32
+    /// ```
+    pub fn epochs_for(&self, examples: usize) -> usize {
+        const EPOCHS: usize = 12;
+        const STEPS: usize = 2_000;
+        let batches = examples.div_ceil(self.batch_size.max(1)).max(1);
+        self.epochs.unwrap_or_else(|| STEPS.div_ceil(batches).max(EPOCHS))
+    }
+
     /// Checks what can be checked without data.
     ///
     /// # Errors
     /// [`Error`] for the first number out of its range.
     pub fn validate(&self) -> Result<()> {
-        for (name, value) in [("epochs", self.epochs), ("batch_size", self.batch_size)] {
-            if value == 0 {
+        for (name, value) in [("epochs", self.epochs), ("batch_size", Some(self.batch_size))] {
+            if value == Some(0) {
                 return Err(Error::Config(format!("{name} is 0; it must be at least 1")));
             }
+        }
+        if self.patience == Some(0) {
+            let message = "patience is 0; it must be at least 1, or left out to run all epochs";
+            return Err(Error::Config(message.to_owned()));
         }
         if self.threads == Some(0) {
             return Err(Error::Config("threads is 0; it must be at least 1".to_owned()));
         }
         self.optimizer.validate()?;
-        self.schedule.validate(self.optimizer.learning_rate())?;
+        // How many steps there will be is known with the data; any long run will do here.
+        let schedule = self.schedule.clone().with_total_steps(u64::from(u32::MAX));
+        schedule.validate(self.optimizer.learning_rate())?;
         if let Some(clip) = self.clip {
             clip.validate()?;
         }

@@ -59,10 +59,11 @@ pub enum Error {
     /// Data that the model or the loss cannot work with.
     #[error("{0}")]
     Mismatch(String),
-    /// The loss became infinite or NaN.
+    /// The loss, or a weight, became infinite or NaN.
     #[error(
-        "training diverged in epoch {epoch}, batch {batch}: the loss is {loss}{}; \
+        "training diverged in epoch {epoch}, batch {batch}: {}{}; \
          the network holds the {kept} again; try a smaller learning rate or gradient clipping",
+        if loss.is_finite() { "a weight is not finite".to_owned() } else { format!("the loss is {loss}") },
         place.map_or(String::new(), |place| format!(", first seen at {place}"))
     )]
     Diverged {
@@ -70,7 +71,7 @@ pub enum Error {
         epoch: usize,
         /// The batch in the epoch, from 1.
         batch: usize,
-        /// The loss found.
+        /// The loss found; finite where only the last step's weights are not.
         loss: f64,
         /// The first value of the forward pass that is not finite.
         place: Option<NonFinite>,

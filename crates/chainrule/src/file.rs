@@ -48,7 +48,8 @@ impl<S: Scalar> Model<S> {
     /// place when it is safely on the disk.
     ///
     /// # Errors
-    /// [`Error::Io`] with the system's answer; a file that was there before is then still there.
+    /// [`Error::Io`] with the system's answer, and as [`Model::to_bytes`]; a file that was there
+    /// before is then still there.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         write_atomically(path.as_ref(), &self.to_bytes()?)
     }
@@ -56,8 +57,19 @@ impl<S: Scalar> Model<S> {
     /// The bytes of the model file.
     ///
     /// # Errors
-    /// [`Error::Config`] if the description cannot be written as JSON.
+    /// [`Error::Network`] if a layer is not one of the `layers` crate, and so cannot be described;
+    /// [`Error::Mismatch`] if a weight is not finite: no file is read back with such a one.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        self.network().config()?;
+        let theta = self.network().theta();
+        if let Some(at) = theta.iter().position(|weight| !weight.is_finite()) {
+            let param = self.network().layout().param(at);
+            let name = param.map_or("a weight".to_owned(), |param| param.to_string());
+            return Err(Error::Mismatch(format!(
+                "{name} is {}, and a model file holds finite numbers only; train again",
+                theta[at]
+            )));
+        }
         let metadata = Metadata {
             format_version: FORMAT_VERSION,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -76,16 +88,21 @@ impl<S: Scalar> Model<S> {
     /// a newer format, or its weights are missing, of other shapes or not finite.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        Self::from_bytes(&read(path)?).map_err(|error| named(path, error))
+        Self::parse(&read(path)?).map_err(|error| named(path, error))
     }
 
     /// Reads the bytes of a model file.
     ///
     /// # Errors
-    /// [`Error::ModelFile`] as [`Model::load`].
+    /// [`Error::ModelFile`] as [`Model::load`], for a path `bytes`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        Self::parse(bytes).map_err(|error| named(Path::new("bytes"), error))
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self> {
         let file = open(bytes)?;
         let info = info(bytes)?;
+        tensors::check_size::<S>(&info.layers, &file)?;
         let mut network = Network::from_config(&info.layers)?;
         tensors::fill(&mut network, &file)?;
         Self::from_parts(network, info)

@@ -11,12 +11,13 @@ use std::fmt;
 
 use chainrule_loss::Targets;
 use chainrule_tensor::{MatrixView, Scalar};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Loss and metric of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
     /// The mean loss of the examples.
+    #[serde(deserialize_with = "null_is_nan")]
     pub loss: f64,
     /// Accuracy or R², whichever suits the task.
     #[serde(flatten)]
@@ -28,10 +29,16 @@ pub struct Scores {
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// The share of examples whose largest output is the true class, 0 to 1.
-    Accuracy(f64),
+    Accuracy(#[serde(deserialize_with = "null_is_nan")] f64),
     /// `R² = 1 − Σ(y − ŷ)² / Σ(y − mean y)²`, mean over the outputs: 1 is perfect, 0 is as good
     /// as the mean. NaN if a target does not vary.
-    RSquared(f64),
+    RSquared(#[serde(deserialize_with = "null_is_nan")] f64),
+}
+
+/// JSON has no NaN and writes `null` instead; a model scored on a constant target must be readable
+/// all the same.
+fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 impl Metric {
@@ -74,12 +81,7 @@ impl ScoreSum {
     }
 
     /// Adds a batch: its mean `loss`, `output` (examples × outputs) and targets of equal length.
-    pub fn add<S: Scalar>(
-        &mut self,
-        loss: S,
-        output: MatrixView<'_, S>,
-        targets: Targets<'_, S>,
-    ) {
+    pub fn add<S: Scalar>(&mut self, loss: S, output: MatrixView<'_, S>, targets: Targets<'_, S>) {
         self.examples += output.rows();
         self.loss += loss.as_f64() * output.rows() as f64;
         match targets {

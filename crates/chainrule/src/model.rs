@@ -6,7 +6,7 @@ pub use predict::{Answer, Prediction};
 
 use chainrule_autograd_manual::{Network, Workspace};
 use chainrule_data::{Dataset, Scaler, Scaling, Target, Task};
-use chainrule_layers::{Activation, Dense, Dropout, LayerConfig};
+use chainrule_layers::{Activation, Dense, Dropout, LayerConfig, Softmax};
 use chainrule_loss::{Loss, OutputFunction, Reduction, parse};
 use chainrule_tensor::Scalar;
 use serde::{Deserialize, Serialize};
@@ -139,9 +139,10 @@ impl<S: Scalar> Model<S> {
                 scaler: Scaler::fit(Scaling::Standardise, values.view())?,
             },
         };
+        let loss = config.training.loss.clone().unwrap_or_else(|| default_loss(data.task()));
         let info = ModelInfo {
-            layers: layers(config, data.features().cols(), data.outputs())?,
-            loss: config.training.loss.clone().unwrap_or_else(|| default_loss(data.task())),
+            layers: layers(config, &loss, data.features().cols(), data.outputs())?,
+            loss,
             class_weights: config.training.class_weights.clone(),
             features: data.feature_names().to_vec(),
             scaler: Scaler::fit(config.training.scaling, data.features())?,
@@ -154,6 +155,9 @@ impl<S: Scalar> Model<S> {
     }
 
     /// A model of a network and its description.
+    ///
+    /// The output function is applied once: a network that ends with a softmax layer needs a loss
+    /// on probabilities, and a loss on logits a network without that layer.
     ///
     /// # Errors
     /// [`Error::Mismatch`] if they do not fit each other.
@@ -170,20 +174,48 @@ impl<S: Scalar> Model<S> {
             Err(Error::Mismatch(message))
         };
         check("feature names for its inputs", network.inputs(), info.features.len())?;
-        check("feature columns in the scaler for its inputs", network.inputs(), info.scaler.columns())?;
+        check(
+            "feature columns in the scaler for its inputs",
+            network.inputs(),
+            info.scaler.columns(),
+        )?;
         check("classes or target names for its outputs", network.outputs(), outputs)?;
         if let TargetInfo::Values { scaler, .. } = &info.target {
             check("target columns in the scaler for its outputs", outputs, scaler.columns())?;
         }
+        if let Some(weights) = &info.class_weights {
+            check("class weights for its outputs", outputs, weights.len())?;
+        }
+        // Layers made outside the crate have no description to compare.
+        if network.config().is_ok_and(|layers| layers != info.layers) {
+            let message = "the layers described are not those of the network";
+            return Err(Error::Mismatch(message.to_owned()));
+        }
         let model = Self { network, info };
         let wants = model.loss()?.output_function();
+        let ends_with_softmax = matches!(model.info.layers.last(), Some(LayerConfig::Softmax(_)));
+        let on_probabilities = base(&model.info.loss) == ON_PROBABILITIES;
+        if ends_with_softmax && model.info.target.task() == Task::Classes && !on_probabilities {
+            return Err(Error::Mismatch(format!(
+                "the network ends with softmax and the loss {} does not take probabilities; \
+                 leave the layer out, or take {ON_PROBABILITIES}",
+                model.info.loss
+            )));
+        }
         let suits = match (&model.info.target, wants) {
             (TargetInfo::Classes { .. }, OutputFunction::Softmax) => true,
-            (TargetInfo::Classes { .. }, _) => false,
-            (TargetInfo::Values { .. }, function) => function == OutputFunction::Identity,
+            (TargetInfo::Classes { .. }, _) => on_probabilities && ends_with_softmax,
+            (TargetInfo::Values { .. }, function) => {
+                function == OutputFunction::Identity && !on_probabilities
+            }
         };
         if suits {
             return Ok(model);
+        }
+        if on_probabilities && model.info.target.task() == Task::Classes {
+            return Err(Error::Mismatch(format!(
+                "the loss {ON_PROBABILITIES} needs a network that ends with softmax"
+            )));
         }
         Err(Error::Mismatch(match model.info.target.task() {
             Task::Classes => format!(
@@ -294,7 +326,8 @@ impl<S: Scalar> Model<S> {
         Ok(history)
     }
 
-    /// Loss and metric on `data`, raw.
+    /// Loss and metric on `data`, raw. The loss of real values is that of training, on scaled
+    /// values; R² is the same on either scale.
     ///
     /// # Errors
     /// [`Error::Mismatch`] if the data is not of the model's kind.
@@ -312,15 +345,22 @@ fn default_loss(task: Task) -> String {
     }
 }
 
+/// The one loss for classes that leaves the softmax to the network.
+const ON_PROBABILITIES: &str = "probability_cross_entropy";
+
+/// A loss's name without options, spelt as [`chainrule_loss::NAMES`] has it.
+fn base(loss: &str) -> String {
+    loss.split('(').next().unwrap_or_default().trim().replace('-', "_")
+}
+
 /// Dense hidden layers with their dropout, and a dense output layer without activation: the loss
-/// applies `O` in training, prediction applies it afterwards.
-fn layers(config: &Config, inputs: usize, outputs: usize) -> Result<Vec<LayerConfig>> {
+/// applies `O` in training, prediction applies it afterwards. Only under the loss on probabilities
+/// the network ends with softmax itself.
+fn layers(config: &Config, loss: &str, inputs: usize, outputs: usize) -> Result<Vec<LayerConfig>> {
     let network = &config.network;
     let dense = |inputs, outputs, activation| {
         let layer = Dense::new(inputs, outputs, activation)?;
-        Ok::<_, Error>(LayerConfig::Dense(
-            layer.with_init(network.weight_init, network.bias_init),
-        ))
+        Ok::<_, Error>(LayerConfig::Dense(layer.with_init(network.weight_init, network.bias_init)))
     };
     let (mut layers, mut width) = (Vec::new(), inputs);
     for &units in &network.hidden {
@@ -331,6 +371,9 @@ fn layers(config: &Config, inputs: usize, outputs: usize) -> Result<Vec<LayerCon
         width = units;
     }
     layers.push(dense(width, outputs, Activation::Identity)?);
+    if base(loss) == ON_PROBABILITIES {
+        layers.push(LayerConfig::Softmax(Softmax::new(outputs)?));
+    }
     Ok(layers)
 }
 

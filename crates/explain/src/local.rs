@@ -44,10 +44,17 @@ impl Derivative {
     /// ```
     pub fn entry(&self, j: usize, k: usize) -> f64 {
         let same = if j == k { 1.0 } else { 0.0 };
+        let (Self::Diagonal(values) | Self::Softmax(values)) = self;
+        let (j, k) = (values[j - 1], values[k - 1]);
         match self {
-            // The other index is checked as well.
-            Self::Diagonal(d) => if j == k { d[j - 1] } else { d[j - 1] * 0.0 * d[k - 1] },
-            Self::Softmax(h) => h[j - 1] * (same - h[k - 1]),
+            Self::Diagonal(_) => {
+                if same == 1.0 {
+                    j
+                } else {
+                    0.0
+                }
+            }
+            Self::Softmax(_) => j * (same - k),
         }
     }
 
@@ -157,8 +164,7 @@ pub(crate) fn push_upward<S: Scalar>(
     for m in i..network.depth() {
         activation(backward, m, row)?.apply(&mut v);
         if let Some(w) = weights(network, m + 1)? {
-            let product =
-                |w: &[S]| w.iter().zip(&v).map(|(w, v)| w.as_f64() * v).sum::<f64>();
+            let product = |w: &[S]| w.iter().zip(&v).map(|(w, v)| w.as_f64() * v).sum::<f64>();
             v = w.iter_rows().map(product).collect();
         }
     }
@@ -172,10 +178,9 @@ mod tests {
     #[test]
     fn apply_is_the_product_with_the_entries() {
         let v = [0.5, -2.0, 3.0];
-        for derivative in [
-            Derivative::Diagonal(vec![0.1, 0.0, -4.0]),
-            Derivative::Softmax(vec![0.2, 0.5, 0.3]),
-        ] {
+        for derivative in
+            [Derivative::Diagonal(vec![0.1, 0.0, -4.0]), Derivative::Softmax(vec![0.2, 0.5, 0.3])]
+        {
             let mut product = v;
             derivative.apply(&mut product);
             for j in 1..=3 {

@@ -102,7 +102,8 @@ impl<S: Scalar> Head<S> {
             Self::Identity => {}
             Self::Sigmoid => {
                 // σ(a) σ(−a), right in the tails where ŷ (1 − ŷ) is not.
-                let slope: Vec<f64> = h.iter().map(|&h| Activation::Sigmoid.derivative(h)).collect();
+                let slope: Vec<f64> =
+                    h.iter().map(|&h| Activation::Sigmoid.derivative(h)).collect();
                 grad_prediction.iter_mut().zip(&slope).for_each(|(g, slope)| *g /= slope);
                 derivatives.push(Derivative::Diagonal(slope));
             }

@@ -24,7 +24,7 @@ struct Case {
 
 fn reference() -> Reference {
     let folder = std::env::var_os("CHAINRULE_REFERENCE").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data")),
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../layers/tests/data")),
         PathBuf::from,
     );
     let path = folder.join("activations.json");

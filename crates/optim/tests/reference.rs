@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 fn cases() -> Vec<Value> {
     let folder = std::env::var_os("CHAINRULE_REFERENCE").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data"),
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../optim/tests/data")),
         PathBuf::from,
     );
     let path = folder.join("optimizers.json");
@@ -105,8 +105,10 @@ fn a_wrong_rule_is_noticed() {
         ("adamw", json!({"weight_decay": 0.01})),
         ("nadam", json!({"momentum_decay": 0.0})),
     ];
-    let text =
-        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/optimizers.json"));
+    let text = fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../optim/tests/data/optimizers.json"
+    ));
     let file: Value = serde_json::from_str(&text.unwrap()).unwrap();
     for (name, change) in spoil {
         let cases = file["cases"].as_array().unwrap();

@@ -1,8 +1,10 @@
 //! Files that appear whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{Error as IoError, Write};
-use std::path::Path;
+use std::io::{Error as IoError, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 
@@ -28,15 +30,19 @@ fn try_write(path: &Path, bytes: &[u8]) -> Result<(), IoError> {
             return file.flush();
         }
         Ok(existing) => existing,
-        Err(_) => path.to_owned(),
+        Err(error) if error.kind() == ErrorKind::NotFound => link_target(path),
+        Err(error) => return Err(error),
     };
     let folder = match target.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let mut file = tempfile::Builder::new().prefix(".chainrule-").tempfile_in(folder)?;
+    let mut file = temporary_file(folder)?;
     file.write_all(bytes)?;
-    set_usual_permissions(&target, file.as_file())?;
+    // As public as the file that it replaces.
+    if let Ok(replaced) = fs::metadata(&target) {
+        file.as_file().set_permissions(replaced.permissions())?;
+    }
     file.as_file().sync_all()?;
     file.persist(&target).map_err(|error| error.error)?;
     // The rename itself is durable once the folder is; not every system can open one.
@@ -46,16 +52,21 @@ fn try_write(path: &Path, bytes: &[u8]) -> Result<(), IoError> {
     Ok(())
 }
 
-/// A temporary file is private to its owner; a model file is as public as the one it replaces, or
-/// as the folder's files usually are.
-#[cfg(unix)]
-fn set_usual_permissions(target: &Path, file: &File) -> Result<(), IoError> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = fs::metadata(target).map_or(0o644, |metadata| metadata.permissions().mode());
-    file.set_permissions(fs::Permissions::from_mode(mode))
+/// Where a link that leads to no file yet leads to; any other path itself.
+fn link_target(path: &Path) -> PathBuf {
+    let mut target = path.to_owned();
+    // It ends: `canonicalize` has refused links that go round in a circle.
+    while let Ok(next) = fs::read_link(&target) {
+        target = target.parent().map_or(next.clone(), |folder| folder.join(&next));
+    }
+    target
 }
 
-#[cfg(not(unix))]
-fn set_usual_permissions(_: &Path, _: &File) -> Result<(), IoError> {
-    Ok(())
+/// A temporary file that, unlike others, is not for its owner alone: the umask decides, as for any
+/// new file.
+fn temporary_file(folder: &Path) -> Result<NamedTempFile, IoError> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.prefix(".chainrule-").tempfile_in(folder)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::broken;
 use crate::error::Result;
@@ -34,7 +34,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// The first key of a map that occurs twice.
+/// The first key that occurs twice in a map, or in one of the maps in it.
 struct Repeated;
 
 impl<'de> Visitor<'de> for Repeated {
@@ -44,13 +44,42 @@ impl<'de> Visitor<'de> for Repeated {
         f.write_str("a map of tensors")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let (mut seen, mut repeated) = (HashSet::new(), None);
-        while let Some((key, IgnoredAny)) = map.next_entry::<String, IgnoredAny>()? {
-            if !seen.insert(key.clone()) {
-                repeated.get_or_insert(key);
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        first_repeated(map, |RepeatedInside(key)| key)
+    }
+}
+
+/// The keys of one entry's map.
+struct RepeatedInside(Option<String>);
+
+impl<'de> Deserialize<'de> for RepeatedInside {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Option<String>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the description of a tensor")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                first_repeated(map, |IgnoredAny| None)
             }
         }
-        Ok(repeated)
+        deserializer.deserialize_map(Keys).map(Self)
     }
+}
+
+/// The first key of the map that occurs twice, or what `inside` finds in a value before.
+fn first_repeated<'de, A: MapAccess<'de>, V: Deserialize<'de>>(
+    mut map: A,
+    inside: impl Fn(V) -> Option<String>,
+) -> Result<Option<String>, A::Error> {
+    let (mut seen, mut repeated) = (HashSet::new(), None);
+    while let Some((key, value)) = map.next_entry::<String, V>()? {
+        let again = seen.contains(&key).then(|| key.clone());
+        repeated = repeated.or(again).or_else(|| inside(value));
+        seen.insert(key);
+    }
+    Ok(repeated)
 }

@@ -83,6 +83,25 @@ pub fn read_weights<S: Scalar>(path: impl AsRef<Path>, network: &mut Network<S>)
     filled.map_err(|error| named(path, error))
 }
 
+/// Checks that the layers have as many parameters as the file has numbers, before memory is taken
+/// for them: a description may claim any size.
+pub(super) fn check_size<S: Scalar>(layers: &[LayerConfig], file: &SafeTensors<'_>) -> Result<()> {
+    let mut expected = 0_usize;
+    for (i, layer) in layers.iter().enumerate() {
+        let layer = layer.build::<S>().map_err(|e| broken(format!("layer {}: {e}", i + 1)))?;
+        expected = expected.saturating_add(layer.parameter_count());
+    }
+    let count = |tensor: TensorView<'_>| tensor.data().len() * 8 / tensor.dtype().bitsize().max(1);
+    let found: usize = file.iter().map(|(_, tensor)| count(tensor)).sum();
+    if expected == found {
+        return Ok(());
+    }
+    Err(broken(format!(
+        "the layers described have {expected} parameters, the file's tensors {found}; the file is \
+         damaged or put together from two"
+    )))
+}
+
 /// Copies every tensor of the file into θ; θ changes only if all of them fit.
 pub(super) fn fill<S: Scalar>(network: &mut Network<S>, file: &SafeTensors<'_>) -> Result<()> {
     let names = tensor_names(network);
@@ -121,8 +140,12 @@ fn values<S: Scalar>(name: &str, tensor: &TensorView<'_>, theta: &mut Vec<S>) ->
     let start = theta.len();
     let data = tensor.data();
     match tensor.dtype() {
-        Dtype::F32 => theta.extend(data.as_chunks().0.iter().map(|&b| S::of(f32::from_le_bytes(b).into()))),
-        Dtype::F64 => theta.extend(data.as_chunks().0.iter().map(|&b| S::of(f64::from_le_bytes(b)))),
+        Dtype::F32 => {
+            theta.extend(data.as_chunks().0.iter().map(|&b| S::of(f32::from_le_bytes(b).into())))
+        }
+        Dtype::F64 => {
+            theta.extend(data.as_chunks().0.iter().map(|&b| S::of(f64::from_le_bytes(b))))
+        }
         other => {
             let reason = format!("`{name}` is of type {other:?}; save it as F32 or F64");
             return Err(broken(reason));

@@ -4,8 +4,8 @@ use chainrule_tensor::{MatrixView, Scalar};
 
 /// Sums of errors by output, added up batch by batch in `f64`.
 ///
-/// The targets' variance is summed around the first target seen, so that large offsets do not
-/// cancel.
+/// The targets' variance is summed around their running mean (Welford 1962), so that large offsets
+/// do not cancel.
 #[derive(Debug, Clone, Default)]
 pub struct ValueErrors {
     examples: usize,
@@ -14,11 +14,11 @@ pub struct ValueErrors {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct OutputErrors {
-    origin: f64,
     squared: f64,
     absolute: f64,
-    sum: f64,
-    sum_squared: f64,
+    /// The mean of the true values so far, and the sum of their squared distances from it.
+    mean: f64,
+    spread: f64,
 }
 
 impl ValueErrors {
@@ -37,26 +37,25 @@ impl ValueErrors {
         assert_eq!((predicted.rows(), predicted.cols()), shape, "shapes differ");
         for (predicted, truth) in predicted.iter_rows().zip(truth.iter_rows()) {
             if self.examples == 0 {
-                let fresh = |y: &S| OutputErrors { origin: y.as_f64(), ..Default::default() };
-                self.outputs.extend(truth.iter().map(fresh));
-            }
-            for ((errors, p), y) in self.outputs.iter_mut().zip(predicted).zip(truth) {
-                let error = p.as_f64() - y.as_f64();
-                let offset = y.as_f64() - errors.origin;
-                errors.squared += error * error;
-                errors.absolute += error.abs();
-                errors.sum += offset;
-                errors.sum_squared += offset * offset;
+                self.outputs.resize(truth.len(), OutputErrors::default());
             }
             self.examples += 1;
+            let n = self.examples as f64;
+            for ((errors, p), y) in self.outputs.iter_mut().zip(predicted).zip(truth) {
+                let error = p.as_f64() - y.as_f64();
+                errors.squared += error * error;
+                errors.absolute += error.abs();
+                let distance = y.as_f64() - errors.mean;
+                errors.mean += distance / n;
+                errors.spread += distance * (y.as_f64() - errors.mean);
+            }
         }
     }
 
     /// `R²`, the mean over the outputs; `None` without examples, NaN if an output's truth does not
     /// vary.
     pub fn r_squared(&self) -> Option<f64> {
-        let n = self.examples as f64;
-        self.mean(|e| 1.0 - e.squared / (e.sum_squared - e.sum * e.sum / n))
+        self.mean(|e| if e.spread == 0.0 { f64::NAN } else { 1.0 - e.squared / e.spread })
     }
 
     /// Mean squared error over examples and outputs; `None` without examples.
@@ -145,8 +144,37 @@ mod tests {
     }
 
     #[test]
+    fn an_outlier_in_the_first_row_does_not_cancel() {
+        let y = |i: usize| if i == 0 { 1e9 } else { (i % 2) as f64 };
+        let truth = Matrix::from_fn(101, 1, |i, _| y(i));
+        let mean = truth.as_slice().iter().sum::<f64>() / 101.0;
+        let spread: f64 = truth.as_slice().iter().map(|y| (y - mean).powi(2)).sum();
+        let predicted = Matrix::from_fn(101, 1, |i, _| y(i) + 1e8);
+        let expected = 1.0 - 101.0 * 1e16 / spread;
+        assert!((r_squared(predicted.view(), truth.view()) - expected).abs() < 1e-12);
+    }
+
+    #[test]
+    fn batches_add_up_to_the_whole() {
+        let truth = Matrix::from_fn(30, 2, |i, j| ((i * 7 + j) % 11) as f64);
+        let predicted = Matrix::from_fn(30, 2, |i, j| ((i * 5 + j) % 11) as f64);
+        let mut errors = ValueErrors::default();
+        for rows in [0..7, 7..8, 8..30] {
+            errors.add(predicted.view().rows_range(rows.clone()), truth.view().rows_range(rows));
+        }
+        assert_eq!(errors.r_squared(), Some(r_squared(predicted.view(), truth.view())));
+        errors.clear();
+        assert_eq!(errors.r_squared(), None);
+    }
+
+    #[test]
     fn a_constant_truth_has_no_r_squared() {
         let y = Matrix::from_rows(&[[2.0], [2.0]]);
+        let off = Matrix::from_rows(&[[2.0], [2.5]]);
         assert!(r_squared(y.view(), y.view()).is_nan());
+        assert!(r_squared(off.view(), y.view()).is_nan());
+        let none = Matrix::<f64>::zeros(0, 1);
+        assert!(r_squared(none.view(), none.view()).is_nan());
+        assert!(mean_squared_error(none.view(), none.view()).is_nan());
     }
 }

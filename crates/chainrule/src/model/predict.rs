@@ -50,8 +50,8 @@ const BATCH: usize = 256;
 impl<S: Scalar> Model<S> {
     /// Predicts for raw features, (examples × features), in the order of the model's features.
     ///
-    /// The output function is applied here, once: softmax for classes; for values the inverse of
-    /// the target's scaling.
+    /// The output function of the loss is applied here, once: softmax for classes (unless the
+    /// network ends with that layer); for values the inverse of the target's scaling.
     ///
     /// # Errors
     /// [`Error`](enum@crate::Error) if the number of features differs or memory is short.
@@ -67,7 +67,8 @@ impl<S: Scalar> Model<S> {
         let width = outputs.cols();
         for (i, out) in outputs.as_mut_slice().chunks_mut(BATCH * width).enumerate() {
             let rows = i * BATCH..i * BATCH + out.len() / width;
-            let a = self.network().predict(scaled.view().rows_range(rows.clone()), &mut workspace)?;
+            let a =
+                self.network().predict(scaled.view().rows_range(rows.clone()), &mut workspace)?;
             function.apply(a, chainrule_tensor::MatrixViewMut::new(out, rows.len(), width)?);
         }
         if let TargetInfo::Values { scaler, .. } = &self.info().target {

@@ -37,7 +37,7 @@ type BatchCallback<'a> = Box<dyn FnMut(&BatchReport) -> Flow + 'a>;
 ///     .dense(8, Activation::Tanh)
 ///     .dense(2, Activation::Identity)
 ///     .build()?;
-/// let config = TrainingConfig { epochs: 200, batch_size: 4, ..TrainingConfig::default() };
+/// let config = TrainingConfig { epochs: Some(200), batch_size: 4, ..TrainingConfig::default() };
 /// let history = Trainer::new(&config)?.fit(&mut network, &CrossEntropy::new(), &data)?;
 /// assert_eq!(history.best().unwrap().train.metric.value(), 1.0);
 /// # Ok::<(), chainrule::Error>(())
@@ -65,6 +65,8 @@ struct Run<S: Scalar> {
     schedule: Schedule,
     base_rate: f64,
     sum: ScoreSum,
+    /// The batch of the last step, from 1.
+    batch: usize,
 }
 
 /// The weights of the best epoch so far.
@@ -127,8 +129,9 @@ impl<'a, S: Scalar> Trainer<'a, S> {
     /// the best epoch (of the last step, if the configuration says so or no epoch has ended).
     ///
     /// # Errors
-    /// [`Error::Diverged`] when the loss is infinite or NaN: the network then holds the last good
-    /// weights; other [`Error`]s if network, loss, data and configuration do not fit.
+    /// [`Error::Diverged`] when the loss of a batch or of the validation examples, or a weight, is
+    /// infinite or NaN: the network then holds the weights of the best epoch, or its initial ones;
+    /// other [`Error`]s if network, loss, data and configuration do not fit.
     pub fn fit(
         mut self,
         network: &mut Network<S>,
@@ -136,29 +139,34 @@ impl<'a, S: Scalar> Trainer<'a, S> {
         train: &Dataset<S>,
     ) -> Result<History> {
         let config = self.config;
+        self.check(network, train)?;
         let mut batches = Batches::new(train, config.batch_size)?;
-        let mut run = Run::new(config, network, &batches)?;
-        let mut best =
-            Best { theta: network.theta().to_vec(), epoch: 0, loss: f64::INFINITY };
+        let epochs = config.epochs_for(train.len());
+        let mut run = Run::new(config, network, &batches, epochs)?;
+        let mut best = Best { theta: network.theta().to_vec(), epoch: 0, loss: f64::INFINITY };
         let mut shuffle = rng(config.seed, Stream::Shuffle);
         let mut dropout = rng(config.seed, Stream::Dropout);
         let mut history = History { epochs: Vec::new(), stop: StopReason::Finished };
 
-        for epoch in 1..=config.epochs {
+        for epoch in 1..=epochs {
             let start = Instant::now();
             batches.shuffle(&mut shuffle);
-            let stopped = self.run_epoch(epoch, &mut run, network, loss, &mut batches, &mut dropout);
-            let flow = stopped.map_err(|error| {
+            let flow = self.run_epoch(epoch, &mut run, network, loss, &mut batches, &mut dropout);
+            let report = flow.and_then(|flow| {
+                run.check_weights(epoch, network, loss, train)?;
+                match flow {
+                    Flow::Break(()) => Ok(None),
+                    Flow::Continue(()) => self.report(epoch, &mut run, network, loss).map(Some),
+                }
+            });
+            let report = report.map_err(|error| {
                 network.theta_mut().copy_from_slice(&best.theta);
                 best.name(error)
             })?;
-            if flow.is_break() {
+            let Some(mut report) = report else {
                 history.stop = StopReason::Cancelled;
                 break;
-            }
-            let mut report = run.report(epoch)?;
-            report.validation = self.scores(self.validation, network, loss, &mut run)?;
-            report.test = self.scores(self.test, network, loss, &mut run)?;
+            };
             report.seconds = start.elapsed().as_secs_f64();
             report.best = best.offer(&report, network);
             history.epochs.push(report);
@@ -166,7 +174,7 @@ impl<'a, S: Scalar> Trainer<'a, S> {
                 history.stop = StopReason::Cancelled;
                 break;
             }
-            if config.patience.is_some_and(|patience| epoch - best.epoch > patience) {
+            if config.patience.is_some_and(|patience| epoch - best.epoch >= patience) {
                 history.stop = StopReason::EarlyStopping;
                 break;
             }
@@ -175,6 +183,29 @@ impl<'a, S: Scalar> Trainer<'a, S> {
             network.theta_mut().copy_from_slice(&best.theta);
         }
         Ok(history)
+    }
+
+    /// What would else show only after the first epoch.
+    fn check(&self, network: &Network<S>, train: &Dataset<S>) -> Result<()> {
+        let sets =
+            [("training", Some(train)), ("validation", self.validation), ("test", self.test)];
+        for (what, data) in sets {
+            let Some(data) = data else { continue };
+            let (features, inputs) = (data.features().cols(), network.inputs());
+            let reason = if data.is_empty() {
+                "are none".to_owned()
+            } else if features != inputs {
+                format!("have {features} features, the network has {inputs} inputs")
+            } else if (data.task(), data.outputs()) != (train.task(), train.outputs()) {
+                "have another kind of target, or another number of outputs, than the training \
+                 examples"
+                    .to_owned()
+            } else {
+                continue;
+            };
+            return Err(Error::Mismatch(format!("the {what} examples {reason}")));
+        }
+        Ok(())
     }
 
     fn run_epoch(
@@ -190,11 +221,11 @@ impl<'a, S: Scalar> Trainer<'a, S> {
         let count = batches.len();
         for batch in 1..=count {
             let Some(examples) = batches.next() else { break };
+            run.batch = batch;
             let rate = run.schedule.rate(run.base_rate, run.optimizer.steps());
             run.optimizer.set_learning_rate(rate);
             let targets = targets(examples.target);
-            let forward =
-                network.forward_train(examples.features, &mut run.workspace, dropout)?;
+            let forward = network.forward_train(examples.features, &mut run.workspace, dropout)?;
             let backward = forward.backward(loss, targets, &mut run.gradient)?;
             let value = backward.loss();
             if !value.is_finite() {
@@ -209,13 +240,31 @@ impl<'a, S: Scalar> Trainer<'a, S> {
             run.optimizer.step(network.theta_mut(), &run.gradient)?;
 
             let report = BatchReport { epoch, batch, batches: count, loss: value.as_f64() };
-            let cancelled =
-                self.cancel.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed));
+            let cancelled = self.cancel.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed));
             if cancelled || self.on_batch.as_mut().is_some_and(|f| f(&report).is_break()) {
                 return Ok(Flow::Break(()));
             }
         }
         Ok(Flow::Continue(()))
+    }
+
+    /// Scores after the epoch.
+    fn report(
+        &self,
+        epoch: usize,
+        run: &mut Run<S>,
+        network: &Network<S>,
+        loss: &dyn Loss<S>,
+    ) -> Result<EpochReport> {
+        let mut report = run.report(epoch)?;
+        report.validation = self.scores(self.validation, network, loss, run)?;
+        let monitored = report.monitored();
+        if !monitored.is_finite() {
+            let (batch, place, kept) = (run.batch, None, String::new());
+            return Err(Error::Diverged { epoch, batch, loss: monitored, place, kept });
+        }
+        report.test = self.scores(self.test, network, loss, run)?;
+        Ok(report)
     }
 
     fn scores(
@@ -234,6 +283,7 @@ impl<S: Scalar> Run<S> {
         config: &TrainingConfig,
         network: &Network<S>,
         batches: &Batches<'_, S>,
+        epochs: usize,
     ) -> Result<Self> {
         let threads = match config.threads {
             Some(count) => Threads::new(count)?,
@@ -244,15 +294,37 @@ impl<S: Scalar> Run<S> {
         } else {
             DecayOn::Ranges(network.layout().weight_ranges())
         };
-        let steps = (batches.len() as u64).saturating_mul(config.epochs as u64);
+        let steps = (batches.len() as u64).saturating_mul(epochs as u64);
+        let schedule = config.schedule.clone().with_total_steps(steps);
+        schedule.validate(config.optimizer.learning_rate())?;
         Ok(Self {
             workspace: Workspace::with_threads(network, batches.batch_size(), threads)?,
             gradient: vec![S::zero(); network.parameter_count()],
             optimizer: config.optimizer.build(network.parameter_count(), decay_on)?,
-            schedule: config.schedule.clone().with_total_steps(steps),
+            schedule,
             base_rate: config.optimizer.learning_rate(),
             sum: ScoreSum::new(),
+            batch: 0,
         })
+    }
+
+    /// A step can break the weights after a loss that was finite. The next loss shows it, but the
+    /// last step has none after it.
+    fn check_weights(
+        &mut self,
+        epoch: usize,
+        network: &Network<S>,
+        loss: &dyn Loss<S>,
+        train: &Dataset<S>,
+    ) -> Result<()> {
+        if network.theta().iter().all(|weight| weight.is_finite()) {
+            return Ok(());
+        }
+        let examples = train.batch(0..train.len().min(self.workspace.batch()));
+        let forward = network.forward(examples.features, &mut self.workspace)?;
+        let value = forward.loss(loss, targets(examples.target))?.as_f64();
+        let (batch, place, kept) = (self.batch, forward.first_non_finite(), String::new());
+        Err(Error::Diverged { epoch, batch, loss: value, place, kept })
     }
 
     fn report(&self, epoch: usize) -> Result<EpochReport> {
