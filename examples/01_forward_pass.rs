@@ -32,11 +32,11 @@ fn main() -> chainrule::Result<()> {
     output.apply(forward.a(3), y_hat.view_mut());
     println!("\nŷ = O(a_3) = {output}(a_3) = {:.4?}", y_hat.row(0));
 
-    // The same by the definition, W_i and b_i read out of θ = [W_1, b_1, …, W_L, b_L].
+    // The same by the definition, W_i and b_i read out of θ.
     let mut h = x.to_vec();
     for i in 1..=network.depth() {
-        let (w, b) = network.layer_theta(i).split_at(h.len() * forward.a(i).cols());
-        let neurons = w.chunks(h.len()).zip(b);
+        let (w, b) = (network.weights(i).expect("W_i"), network.biases(i).expect("b_i"));
+        let neurons = w.iter_rows().zip(b);
         let a: Vec<f64> = neurons.map(|(w, b)| dot(w, &h) + b).collect();
         h = match i {
             3 => a.clone(),

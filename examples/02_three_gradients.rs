@@ -61,12 +61,12 @@ fn main() -> chainrule::Result<()> {
         println!("  ∇_h_{i} L = {:8.4?}", backward.grad_h(i).row(0));
         println!("  ∇_a_{i} L = {:8.4?}", backward.grad_a(i).row(0));
         let above = backward.grad_a(i + 1);
-        let width = backward.grad_h(i).cols();
+        let w = network.weights(i + 1).expect("W_{i+1}");
         let h = backward.forward().h(i);
-        for j in 0..width {
+        for j in 0..w.cols() {
             // Column j of W_{i+1}: what neuron j sends to each neuron above.
-            let w = network.layer_theta(i + 1).iter().skip(j).step_by(width);
-            let grad_h = w.zip(above.row(0)).map(|(w, grad_a)| w * grad_a).sum();
+            let column = w.iter_rows().map(|row| row[j]);
+            let grad_h = column.zip(above.row(0)).map(|(w, grad_a)| w * grad_a).sum();
             let g_prime = match i {
                 1 => h[(0, j)] * (1.0 - h[(0, j)]),
                 _ => 1.0 - h[(0, j)] * h[(0, j)],

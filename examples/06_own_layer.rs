@@ -76,14 +76,14 @@ impl<S: Scalar> Layer<S> for Wave {
     /// `∇_x L = ω ⊙ ∇_a L`.
     fn backward_input(
         &self,
-        theta: &[S],
+        kept: Kept<'_, S>,
         grad_a: MatrixView<'_, S>,
         mut grad_x: MatrixViewMut<'_, S>,
         _threads: &Threads,
     ) {
         for (grad_a, grad_x) in grad_a.iter_rows().zip(grad_x.iter_rows_mut()) {
             for j in 0..self.units {
-                grad_x[j] = theta[j] * grad_a[j];
+                grad_x[j] = kept.theta[j] * grad_a[j];
             }
         }
     }
@@ -91,7 +91,7 @@ impl<S: Scalar> Layer<S> for Wave {
     /// `∇_ω L = Σ ∇_a L ⊙ x` and `∇_φ L = Σ ∇_a L` over the examples.
     fn backward_params(
         &self,
-        x: MatrixView<'_, S>,
+        kept: Kept<'_, S>,
         grad_a: MatrixView<'_, S>,
         grad_theta: &mut [S],
         store: Store,
@@ -101,7 +101,7 @@ impl<S: Scalar> Layer<S> for Wave {
             grad_theta.fill(S::zero());
         }
         let (grad_omega, grad_phi) = grad_theta.split_at_mut(self.units);
-        for (x, grad_a) in x.iter_rows().zip(grad_a.iter_rows()) {
+        for (x, grad_a) in kept.x.iter_rows().zip(grad_a.iter_rows()) {
             for j in 0..self.units {
                 grad_omega[j] += grad_a[j] * x[j];
                 grad_phi[j] += grad_a[j];

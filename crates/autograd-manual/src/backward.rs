@@ -78,7 +78,8 @@ impl<'a, S: Scalar> OutputUnits<'a, S> {
         let (below, own) = workspace.layers.split_at_mut(i - 1);
         let x = below.last().map_or(*x, |below| below.h.first_rows(rows));
         let LayerBuffers { a, h, grad_a, grad_h } = &mut own[0];
-        let kept = Kept { x, a: a.first_rows(rows), h: h.first_rows(rows) };
+        let theta = network.layer_theta(i);
+        let kept = Kept { theta, x, a: a.first_rows(rows), h: h.first_rows(rows) };
         let (grad_h, grad_a) = (grad_h.first_rows(rows), grad_a.first_rows_mut(rows));
         network.layers()[i - 1].backward_activation(kept, grad_h, grad_a);
     }
@@ -89,9 +90,12 @@ impl<'a, S: Scalar> OutputUnits<'a, S> {
         let Forward { network, workspace, .. } = &mut self.forward;
         let threads = &workspace.threads;
         let (below, own) = workspace.layers.split_at_mut(i - 1);
-        let below = below.last_mut().expect("a layer below").grad_h.first_rows_mut(rows);
-        let (layer, theta) = (&network.layers()[i - 1], network.layer_theta(i));
-        layer.backward_input(theta, own[0].grad_a.first_rows(rows), below, threads);
+        let LayerBuffers { h: x, grad_h, .. } = below.last_mut().expect("a layer below");
+        let LayerBuffers { a, h, grad_a, .. } = &own[0];
+        let (theta, x) = (network.layer_theta(i), x.first_rows(rows));
+        let kept = Kept { theta, x, a: a.first_rows(rows), h: h.first_rows(rows) };
+        let (grad_a, grad_x) = (grad_a.first_rows(rows), grad_h.first_rows_mut(rows));
+        network.layers()[i - 1].backward_input(kept, grad_a, grad_x, threads);
     }
 }
 
@@ -102,8 +106,10 @@ impl<S: Scalar> Forward<'_, S> {
         let threads: &Threads = &self.workspace.threads;
         let gradient = &mut gradient[self.network.layout().layer_range(i)];
         let grad_a = self.workspace.layers[i - 1].grad_a.first_rows(self.examples());
-        let (x, grad_a) = (self.h(i - 1).rows_range(rows.clone()), grad_a.rows_range(rows));
-        layer.backward_params(x, grad_a, gradient, store, threads);
+        let theta = self.network.layer_theta(i);
+        let kept = Kept { theta, x: self.h(i - 1), a: self.a(i), h: self.h(i) };
+        let (kept, grad_a) = (kept.rows(rows.clone()), grad_a.rows_range(rows));
+        layer.backward_params(kept, grad_a, gradient, store, threads);
     }
 }
 
@@ -194,11 +200,13 @@ impl<S: Scalar> Backward<'_, S> {
     /// `∇_x L`, (batch × inputs): one step beyond the first layer, which training does not need.
     pub fn input_gradient(&mut self) -> MatrixView<'_, S> {
         let rows = self.forward.examples();
-        let Forward { network, workspace, .. } = &mut self.forward;
-        let grad_a = workspace.layers[0].grad_a.first_rows(rows);
-        let grad_x = workspace.grad_x.first_rows_mut(rows);
+        let Forward { network, x, workspace } = &mut self.forward;
+        let LayerBuffers { a, h, grad_a, .. } = &workspace.layers[0];
         let theta = network.layer_theta(1);
-        network.layers()[0].backward_input(theta, grad_a, grad_x, &workspace.threads);
+        let kept = Kept { theta, x: *x, a: a.first_rows(rows), h: h.first_rows(rows) };
+        let grad_a = grad_a.first_rows(rows);
+        let grad_x = workspace.grad_x.first_rows_mut(rows);
+        network.layers()[0].backward_input(kept, grad_a, grad_x, &workspace.threads);
         workspace.grad_x.first_rows(rows)
     }
 

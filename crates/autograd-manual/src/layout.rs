@@ -72,6 +72,11 @@ impl Layout {
         first.range.start..last.range.end
     }
 
+    /// The first block of a kind in layer `layer`, from 1.
+    pub(crate) fn first_block(&self, layer: usize, kind: ParamKind) -> Option<&Block> {
+        self.blocks.iter().find(|block| block.layer == layer && block.kind == kind)
+    }
+
     /// The places of all weights, without the biases: where weight decay usually applies.
     pub fn weight_ranges(&self) -> Vec<Range<usize>> {
         let weights = self.blocks.iter().filter(|block| block.kind == ParamKind::Weight);
@@ -92,8 +97,7 @@ impl Layout {
         let Some(name) = layer.checked_sub(1).and_then(|i| self.layers.get(i)) else {
             return Err(refused(format!("layers are 1 to {}", self.layers.len())));
         };
-        let mut blocks = self.blocks.iter().filter(|block| block.layer == layer);
-        let Some(block) = blocks.find(|block| block.kind == kind) else {
+        let Some(block) = self.first_block(layer, kind) else {
             return Err(refused(format!("layer {layer} ({name}) has no {}", kind.name())));
         };
         if !(1..=block.rows).contains(&neuron) {

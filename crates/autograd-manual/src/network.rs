@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chainrule_layers::{Layer, LayerConfig, Pass};
+use chainrule_layers::{Layer, LayerConfig, ParamKind, Pass};
 use chainrule_tensor::{MatrixView, MatrixViewMut, Scalar};
 use rand::Rng;
 
@@ -152,6 +152,34 @@ impl<S: Scalar> Network<S> {
     /// The slice of θ of layer `layer`, from 1.
     pub fn layer_theta(&self, layer: usize) -> &[S] {
         &self.theta[self.layout.layer_range(layer)]
+    }
+
+    /// `W_i`, (units of layer i × inputs of layer i) in a dense layer, `i` from 1: row `j` holds the
+    /// weights into neuron `j`. `None` where there is no layer `i` or it has no weights. If a layer
+    /// of one's own has several blocks of weights, the first.
+    ///
+    /// ```
+    /// # use chainrule_autograd_manual::Network;
+    /// # use chainrule_layers::{Activation, Dense};
+    /// let layer = Dense::new(3, 2, Activation::Identity)?;
+    /// let mut network = Network::<f64>::new(vec![Box::new(layer)])?;
+    /// network.theta_mut().copy_from_slice(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 0.1, 0.2]);
+    /// let (w, b) = (network.weights(1).unwrap(), network.biases(1).unwrap());
+    /// assert_eq!((w.rows(), w.cols()), (2, 3));
+    /// assert_eq!((w.row(1), b[1]), ([4.0, 5.0, 6.0].as_slice(), 0.2));
+    /// assert!(network.weights(2).is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn weights(&self, i: usize) -> Option<MatrixView<'_, S>> {
+        let block = self.layout.first_block(i, ParamKind::Weight)?;
+        MatrixView::new(&self.theta[block.range.clone()], block.rows, block.cols).ok()
+    }
+
+    /// `b_i`, one value a unit of layer i, `i` from 1. `None` where there is no layer `i` or it has
+    /// no bias. If a layer of one's own has several blocks of biases, the first.
+    pub fn biases(&self, i: usize) -> Option<&[S]> {
+        let block = self.layout.first_block(i, ParamKind::Bias)?;
+        Some(&self.theta[block.range.clone()])
     }
 
     /// Runs the examples `x`, (batch × inputs), through all layers, in evaluation (dropout off).

@@ -63,7 +63,7 @@ impl Layer<f64> for Claim {
     }
     fn backward_input(
         &self,
-        _: &[f64],
+        _: Kept<'_, f64>,
         _: MatrixView<'_, f64>,
         _: MatrixViewMut<'_, f64>,
         _: &Threads,
@@ -312,6 +312,31 @@ fn names_beyond_the_network() {
 }
 
 #[test]
+fn weights_and_biases_of_a_layer() {
+    let layers: Vec<Box<dyn Layer<f64>>> = vec![
+        Box::new(Dense::new(4, 3, Activation::Relu).unwrap().without_bias()),
+        Box::new(chainrule_layers::Dropout::new(3, 0.5).unwrap()),
+        dense(3, 2),
+    ];
+    let mut network = Network::new(layers).unwrap();
+    for (place, theta) in network.theta_mut().iter_mut().enumerate() {
+        *theta = place as f64;
+    }
+    let w = network.weights(1).unwrap();
+    assert_eq!((w.rows(), w.cols()), (3, 4));
+    assert_eq!(w.row(2), [8.0, 9.0, 10.0, 11.0]);
+    assert_eq!(network.biases(1), None);
+    let w = network.weights(3).unwrap();
+    assert_eq!((w.rows(), w.cols()), (2, 3));
+    assert_eq!(w.row(1), [15.0, 16.0, 17.0]);
+    assert_eq!(network.biases(3), Some([18.0, 19.0].as_slice()));
+    for i in [0, 2, 4, usize::MAX] {
+        assert!(network.weights(i).is_none(), "W_{i}");
+        assert_eq!(network.biases(i), None, "b_{i}");
+    }
+}
+
+#[test]
 fn only_what_the_lecture_names_has_a_name() {
     // A layer of one's own with a second weight matrix.
     let shape = |kind, rows, cols| ParamShape { kind, rows, cols };
@@ -322,6 +347,8 @@ fn only_what_the_lecture_names_has_a_name() {
     let names: Vec<_> = names.collect();
     let named = |name: &str| Some(name.to_owned());
     assert_eq!(names, [named("W_111"), named("W_112"), None, None, named("b_11")]);
+    let first = network.weights(1).unwrap().as_slice();
+    assert!(std::ptr::eq(first, &network.theta()[..2]));
 }
 
 #[test]

@@ -86,7 +86,7 @@ impl Layer<f64> for Sine {
 
     fn backward_input(
         &self,
-        theta: &[f64],
+        kept: Kept<'_, f64>,
         grad_a: MatrixView<'_, f64>,
         mut grad_x: MatrixViewMut<'_, f64>,
         _threads: &Threads,
@@ -94,14 +94,14 @@ impl Layer<f64> for Sine {
         let sign = self.sign(Mistake::SignOfInput);
         for (grad_a, grad_x) in grad_a.iter_rows().zip(grad_x.iter_rows_mut()) {
             for j in 0..self.units {
-                grad_x[j] = sign * theta[j] * grad_a[j];
+                grad_x[j] = sign * kept.theta[j] * grad_a[j];
             }
         }
     }
 
     fn backward_params(
         &self,
-        x: MatrixView<'_, f64>,
+        kept: Kept<'_, f64>,
         grad_a: MatrixView<'_, f64>,
         grad_theta: &mut [f64],
         store: Store,
@@ -112,7 +112,7 @@ impl Layer<f64> for Sine {
         }
         let (grad_w, grad_b) = grad_theta.split_at_mut(self.units);
         let sign = self.sign(Mistake::SignOfParams);
-        for (x, grad_a) in x.iter_rows().zip(grad_a.iter_rows()) {
+        for (x, grad_a) in kept.x.iter_rows().zip(grad_a.iter_rows()) {
             for j in 0..self.units {
                 grad_w[j] += sign * grad_a[j] * x[j];
                 if self.mistake != Mistake::NoBiasGradient {
@@ -170,23 +170,23 @@ impl Layer<f64> for Forgetful {
 
     fn backward_input(
         &self,
-        theta: &[f64],
+        kept: Kept<'_, f64>,
         grad_a: MatrixView<'_, f64>,
         grad_x: MatrixViewMut<'_, f64>,
         threads: &Threads,
     ) {
-        self.0.backward_input(theta, grad_a, grad_x, threads);
+        self.0.backward_input(kept, grad_a, grad_x, threads);
     }
 
     fn backward_params(
         &self,
-        x: MatrixView<'_, f64>,
+        kept: Kept<'_, f64>,
         grad_a: MatrixView<'_, f64>,
         grad_theta: &mut [f64],
         store: Store,
         threads: &Threads,
     ) {
-        self.0.backward_params(x, grad_a, grad_theta, store, threads);
+        self.0.backward_params(kept, grad_a, grad_theta, store, threads);
         let biases = grad_theta.len() - Layer::<f64>::outputs(&self.0);
         grad_theta[biases..].fill(0.0);
     }

@@ -112,6 +112,7 @@ impl Default for TrainingConfig {
             class_weights: None,
             optimizer: OptimizerConfig::AdamW(AdamWConfig {
                 learning_rate: 0.003,
+                weight_decay: 0.3,
                 ..AdamWConfig::default()
             }),
             decay_biases: false,
@@ -122,7 +123,7 @@ impl Default for TrainingConfig {
             scaling: Scaling::default(),
             patience: None,
             keep_best: true,
-            seed: 0,
+            seed: 1,
             threads: None,
         }
     }
@@ -192,18 +193,17 @@ impl Config {
 
 impl TrainingConfig {
     /// The number of epochs for this many training examples: as configured, else 12, or on small
-    /// data as many as make 2,000 steps.
+    /// data as many as make 2,000 steps, but no more than 100.
     ///
     /// ```
     /// let config = chainrule::TrainingConfig::default();
     /// assert_eq!(config.epochs_for(60_000), 12);
-    /// assert_eq!(config.epochs_for(1_347), 47); // of 43 batches of 32
+    /// assert_eq!(config.epochs_for(1_348), 47); // of 43 batches of 32
     /// ```
     pub fn epochs_for(&self, examples: usize) -> usize {
-        const EPOCHS: usize = 12;
         const STEPS: usize = 2_000;
         let batches = examples.div_ceil(self.batch_size.max(1)).max(1);
-        self.epochs.unwrap_or_else(|| STEPS.div_ceil(batches).max(EPOCHS))
+        self.epochs.unwrap_or_else(|| STEPS.div_ceil(batches).clamp(12, 100))
     }
 
     /// Checks what can be checked without data.

@@ -131,7 +131,7 @@ pub(crate) struct TrainingOptions {
     /// step:EVERY:FACTOR, exponential:GAMMA, warmup:STEPS+cosine, ... [default: one-cycle]
     #[arg(long, value_name = "SCHEDULE")]
     pub(crate) schedule: Option<Schedule>,
-    /// Passes over the training examples [default: 12]
+    /// Passes over the training examples [default: 12; on small data 2,000 steps, at most 100 epochs]
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<usize>,
     /// Examples in a mini-batch [default: 32]
@@ -143,7 +143,7 @@ pub(crate) struct TrainingOptions {
     /// Stop after this many epochs without a better loss
     #[arg(long, value_name = "N")]
     pub(crate) patience: Option<usize>,
-    /// The seed of split, initial weights, shuffling and dropout [default: 0]
+    /// The seed of split, initial weights, shuffling and dropout [default: 1]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
     /// Threads to use; the numbers do not depend on it [default: as many as there are]

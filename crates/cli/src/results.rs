@@ -7,8 +7,8 @@ use chainrule::Model;
 use chainrule::autograd::{Param, Workspace};
 use chainrule::data::Dataset;
 use chainrule::explain::{Explanation, explain, largest_weight};
-use chainrule::metrics::Metric;
-use chainrule::train::StopReason;
+use chainrule::metrics::{Metric, Scores};
+use chainrule::train::{History, StopReason};
 use serde_json::json;
 
 use crate::args::Train;
@@ -17,12 +17,19 @@ use crate::error::Result;
 use crate::list::{count, plural};
 use crate::output::Output;
 use crate::source::{DIGITS, Source, targets, widen};
-use crate::train::Trained;
 
 /// How many training examples the network's gradient is checked with.
 const CHECKED_EXAMPLES: usize = 8;
 /// How many parameters.
 const CHECKED_ENTRIES: usize = 2000;
+
+/// A trained model, and how it went.
+pub(crate) struct Trained {
+    pub(crate) model: Model<f32>,
+    pub(crate) history: History,
+    pub(crate) test: Scores,
+    pub(crate) seconds: f64,
+}
 
 pub(crate) fn show(
     args: &Train,

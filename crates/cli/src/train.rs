@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use chainrule::data::{Dataset, Scaling, Task};
-use chainrule::metrics::Scores;
 use chainrule::tensor::Threads;
 use chainrule::train::{EpochReport, History, StopReason};
 use chainrule::{Config, Error, Flow, Model, TrainingInfo};
@@ -21,16 +20,8 @@ use crate::list::{count, names, plural};
 use crate::options;
 use crate::output::Output;
 use crate::progress::{Progress, plan};
-use crate::results;
+use crate::results::{self, Trained};
 use crate::source::{DIGITS, Source};
-
-/// A trained model, and how it went.
-pub(crate) struct Trained {
-    pub(crate) model: Model<f32>,
-    pub(crate) history: History,
-    pub(crate) test: Scores,
-    pub(crate) seconds: f64,
-}
 
 pub(crate) fn run(args: &Train, output: &mut Output) -> Result<ExitCode> {
     let config = options::config(args)?;

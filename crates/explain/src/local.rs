@@ -120,16 +120,12 @@ pub(crate) fn weights<S: Scalar>(
     network: &Network<S>,
     m: usize,
 ) -> Result<Option<MatrixView<'_, S>>, ExplainError> {
-    let layer = &network.layers()[m - 1];
-    Ok(match config(network, m)? {
-        LayerConfig::Dense(_) => {
-            let (rows, cols) = (layer.outputs(), layer.inputs());
-            let w = &network.layer_theta(m)[..rows * cols];
-            Some(MatrixView::new(w, rows, cols).expect("W stands first"))
-        }
-        LayerConfig::Dropout(_) | LayerConfig::Softmax(_) => None,
-        _ => return Err(ExplainError::Layer { layer: m, name: layer.name() }),
-    })
+    let unknown = || ExplainError::Layer { layer: m, name: network.layers()[m - 1].name() };
+    match config(network, m)? {
+        LayerConfig::Dense(_) => network.weights(m).map(Some).ok_or_else(unknown),
+        LayerConfig::Dropout(_) | LayerConfig::Softmax(_) => Ok(None),
+        _ => Err(unknown()),
+    }
 }
 
 /// The talk to the weights, `∂a_{ij}/∂W_{ijk} = h_{i−1,k}` or `∂a_{ij}/∂b_{ij} = 1`.

@@ -46,7 +46,7 @@ impl Layer<f64> for Double {
 
     fn backward_input(
         &self,
-        _: &[f64],
+        _: Kept<'_, f64>,
         grad_a: MatrixView<'_, f64>,
         mut grad_x: MatrixViewMut<'_, f64>,
         _: &Threads,

@@ -155,18 +155,18 @@ impl<S: Scalar> Layer<S> for Dense {
     /// `∇_X L = ∇_A L · W`.
     fn backward_input(
         &self,
-        theta: &[S],
+        kept: Kept<'_, S>,
         grad_a: MatrixView<'_, S>,
         grad_x: MatrixViewMut<'_, S>,
         threads: &Threads,
     ) {
-        mul_nn(grad_a, self.weight_view(theta), grad_x, Store::Replace, threads);
+        mul_nn(grad_a, self.weight_view(kept.theta), grad_x, Store::Replace, threads);
     }
 
     /// `∇_W L = (∇_A L)ᵀ X`, `∇_b L = (∇_A L)ᵀ 1`.
     fn backward_params(
         &self,
-        x: MatrixView<'_, S>,
+        kept: Kept<'_, S>,
         grad_a: MatrixView<'_, S>,
         grad_theta: &mut [S],
         store: Store,
@@ -174,7 +174,7 @@ impl<S: Scalar> Layer<S> for Dense {
     ) {
         let (grad_w, grad_b) = grad_theta.split_at_mut(self.weights());
         let grad_w = MatrixViewMut::new(grad_w, self.outputs, self.inputs).expect("∇W");
-        mul_tn(grad_a, x, grad_w, store, threads);
+        mul_tn(grad_a, kept.x, grad_w, store, threads);
         if self.bias {
             column_sums(grad_a, grad_b, store);
         }

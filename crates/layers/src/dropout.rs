@@ -98,7 +98,7 @@ impl<S: Scalar> Layer<S> for Dropout {
     /// `∇_x L`, as `backward_activation` left it.
     fn backward_input(
         &self,
-        _theta: &[S],
+        _kept: Kept<'_, S>,
         grad_a: MatrixView<'_, S>,
         mut grad_x: MatrixViewMut<'_, S>,
         _threads: &Threads,

@@ -1,6 +1,7 @@
 //! The interface of a layer.
 
 use std::fmt::Debug;
+use std::ops::Range;
 
 use chainrule_tensor::product::Store;
 use chainrule_tensor::{MatrixView, MatrixViewMut, Scalar, Threads};
@@ -62,9 +63,12 @@ impl Debug for Pass<'_> {
     }
 }
 
-/// What the forward pass left of one layer: the ground on which the backward pass stands.
+/// The ground on which the backward pass of one layer stands: what the forward pass was given and
+/// what it left.
 #[derive(Debug, Clone, Copy)]
 pub struct Kept<'a, S> {
+    /// The layer's slice of θ, `[W_i, b_i]` for a dense layer.
+    pub theta: &'a [S],
     /// The layer's input `h_{i-1}`, (examples × inputs).
     pub x: MatrixView<'a, S>,
     /// The pre-activation `a_i`, (examples × outputs), or whatever else the layer keeps there
@@ -72,6 +76,18 @@ pub struct Kept<'a, S> {
     pub a: MatrixView<'a, S>,
     /// The output `h_i`, (examples × outputs).
     pub h: MatrixView<'a, S>,
+}
+
+impl<'a, S: Scalar> Kept<'a, S> {
+    /// What was kept of a range of the examples.
+    ///
+    /// # Panics
+    /// If the range leaves the batch.
+    #[must_use]
+    pub fn rows(&self, range: Range<usize>) -> Self {
+        let rows = |m: MatrixView<'a, S>| m.rows_range(range.clone());
+        Self { theta: self.theta, x: rows(self.x), a: rows(self.a), h: rows(self.h) }
+    }
 }
 
 /// A differentiable function `h = f(x; θ)` with its hand-derived gradient.
@@ -86,6 +102,11 @@ pub struct Kept<'a, S> {
 /// | [`backward_activation`](Layer::backward_activation) | `∇_{a_i} L = ∇_{h_i} L ⊙ g'(a_i)` |
 /// | [`backward_input`](Layer::backward_input) | `∇_{h_{i-1}} L = W_iᵀ ∇_{a_i} L` |
 /// | [`backward_params`](Layer::backward_params) | `∇_{W_i} L = ∇_{a_i} L · h_{i-1}ᵀ`, `∇_{b_i} L = ∇_{a_i} L` |
+///
+/// The three backward methods share what the forward pass was given and what it left, [`Kept`].
+/// What a layer keeps in `a`, and what it writes into `grad_a`, is its own affair as long as the
+/// three agree: a dense layer keeps its pre-activations, dropout its mask, and an activation with
+/// parameters of its own (PReLU) may hand `∇_h L` on in `grad_a` and use `x` and θ afterwards.
 ///
 /// The trait is object-safe; a network is a list of boxed layers. Callers guarantee the shapes
 /// (a network checks them once); implementations may panic on others.
@@ -124,7 +145,7 @@ pub trait Layer<S: Scalar>: Debug + Send + Sync {
         pass: &mut Pass<'_>,
     );
 
-    /// `∇_a L` from `∇_h L`, both (examples × outputs).
+    /// `∇_a L` from `∇_h L`, both (examples × outputs), overwriting `grad_a`.
     fn backward_activation(
         &self,
         kept: Kept<'_, S>,
@@ -132,25 +153,26 @@ pub trait Layer<S: Scalar>: Debug + Send + Sync {
         grad_a: MatrixViewMut<'_, S>,
     );
 
-    /// `∇_x L`, (examples × inputs), from `∇_a L`.
+    /// `∇_x L`, (examples × inputs), from `∇_a L`, overwriting `grad_x`.
     fn backward_input(
         &self,
-        theta: &[S],
+        kept: Kept<'_, S>,
         grad_a: MatrixView<'_, S>,
         grad_x: MatrixViewMut<'_, S>,
         threads: &Threads,
     );
 
-    /// `∇_θ L`, summed over the examples, from `x` and `∇_a L`, into or onto `grad_theta`.
+    /// `∇_θ L`, summed over the examples, from `∇_a L`, into or onto `grad_theta`. The examples are
+    /// those of the forward pass or a range of them, the same in `kept` and `grad_a`.
     fn backward_params(
         &self,
-        x: MatrixView<'_, S>,
+        kept: Kept<'_, S>,
         grad_a: MatrixView<'_, S>,
         grad_theta: &mut [S],
         store: Store,
         threads: &Threads,
     ) {
-        let _ = (x, grad_a, grad_theta, store, threads);
+        let _ = (kept, grad_a, grad_theta, store, threads);
     }
 
     /// Tells `note` on which smooth piece of the activation each pre-activation lies, so that a

@@ -81,7 +81,7 @@ impl<S: Scalar> Layer<S> for Softmax {
     /// `∇_x L = ∇_a L`.
     fn backward_input(
         &self,
-        _theta: &[S],
+        _kept: Kept<'_, S>,
         grad_a: MatrixView<'_, S>,
         mut grad_x: MatrixViewMut<'_, S>,
         _threads: &Threads,

@@ -56,11 +56,11 @@ impl<'a> Point<'a> {
         let mut grad_a = Matrix::from_fn(a.rows(), a.cols(), |_, _| f64::NAN);
         let mut grad_x = Matrix::from_fn(self.x.rows(), self.x.cols(), |_, _| f64::NAN);
         let mut grad_theta = vec![f64::NAN; self.theta.len()];
-        let kept = Kept { x: self.x.view(), a: a.view(), h: h.view() };
+        let kept = Kept { theta: &self.theta, x: self.x.view(), a: a.view(), h: h.view() };
         self.layer.backward_activation(kept, self.weights.view(), grad_a.view_mut());
-        self.layer.backward_input(&self.theta, grad_a.view(), grad_x.view_mut(), &self.threads);
+        self.layer.backward_input(kept, grad_a.view(), grad_x.view_mut(), &self.threads);
         self.layer.backward_params(
-            self.x.view(),
+            kept,
             grad_a.view(),
             &mut grad_theta,
             Store::Replace,
@@ -210,29 +210,29 @@ impl Layer<f64> for Broken {
 
     fn backward_input(
         &self,
-        theta: &[f64],
+        kept: Kept<'_, f64>,
         grad_a: MatrixView<'_, f64>,
         grad_x: MatrixViewMut<'_, f64>,
         threads: &Threads,
     ) {
-        let mut theta = theta.to_vec();
+        let mut theta = kept.theta.to_vec();
         if self.mistake == Mistake::OneWeightShort {
             theta[0] = 0.0;
         }
-        self.layer.backward_input(&theta, grad_a, grad_x, threads);
+        self.layer.backward_input(Kept { theta: &theta, ..kept }, grad_a, grad_x, threads);
     }
 
     fn backward_params(
         &self,
-        x: MatrixView<'_, f64>,
+        kept: Kept<'_, f64>,
         grad_a: MatrixView<'_, f64>,
         grad_theta: &mut [f64],
         store: Store,
         threads: &Threads,
     ) {
-        let rows = 0..x.rows() - usize::from(self.mistake == Mistake::OneExampleShort);
-        let (x, grad_a) = (x.rows_range(rows.clone()), grad_a.rows_range(rows));
-        self.layer.backward_params(x, grad_a, grad_theta, store, threads);
+        let rows = 0..kept.x.rows() - usize::from(self.mistake == Mistake::OneExampleShort);
+        let (kept, grad_a) = (kept.rows(rows.clone()), grad_a.rows_range(rows));
+        self.layer.backward_params(kept, grad_a, grad_theta, store, threads);
         if self.mistake == Mistake::NoBiasGradient {
             grad_theta[self.inputs() * self.outputs()..].fill(0.0);
         }

@@ -88,11 +88,14 @@ fn backward_params_replaces_or_adds() {
         let layer = Dense::new(3, 2, Activation::Identity).unwrap();
         let layer = if bias { layer } else { layer.without_bias() };
         let count = Layer::<f64>::parameter_count(&layer);
-        let (x, grad_a) = (random(5, 3, 1), random(5, 2, 2));
+        let (theta, x, grad_a) = (random(1, count, 0), random(5, 3, 1), random(5, 2, 2));
+        let theta = theta.as_slice();
+        let (a, h) = forward(&layer, theta, &x, None, &Threads::one());
+        let kept = Kept { theta, x: x.view(), a: a.view(), h: h.view() };
         let gradient = |start: f64, store| {
             let mut grad_theta = vec![start; count];
-            let (x, grad_a) = (x.view(), grad_a.view());
-            layer.backward_params(x, grad_a, &mut grad_theta, store, &Threads::one());
+            let threads = Threads::one();
+            layer.backward_params(kept, grad_a.view(), &mut grad_theta, store, &threads);
             grad_theta
         };
         let alone = gradient(f64::NAN, Store::Replace);
@@ -115,11 +118,11 @@ fn the_number_of_threads_does_not_change_the_bits() {
         let (mut grad_a, mut grad_x) =
             (Matrix::zeros(batch, outputs), Matrix::zeros(batch, inputs));
         let mut grad_theta = vec![0.0; theta.as_slice().len()];
-        let kept = Kept { x: x.view(), a: a.view(), h: h.view() };
+        let kept = Kept { theta: theta.as_slice(), x: x.view(), a: a.view(), h: h.view() };
         layer.backward_activation(kept, grad_h.view(), grad_a.view_mut());
-        layer.backward_input(theta.as_slice(), grad_a.view(), grad_x.view_mut(), &threads);
+        layer.backward_input(kept, grad_a.view(), grad_x.view_mut(), &threads);
         let replace = Store::Replace;
-        layer.backward_params(x.view(), grad_a.view(), &mut grad_theta, replace, &threads);
+        layer.backward_params(kept, grad_a.view(), &mut grad_theta, replace, &threads);
         let all = h.as_slice().iter().chain(grad_x.as_slice()).chain(&grad_theta);
         all.map(|value| value.to_bits()).collect::<Vec<_>>()
     };
@@ -141,14 +144,14 @@ proptest! {
         prop_assert_eq!(a.as_slice(), x.as_slice());
         let grad_h = random(batch, units, seed ^ 1);
         let mut grad_a = Matrix::zeros(batch, units);
-        let kept = Kept { x: x.view(), a: a.view(), h: h.view() };
+        let kept = Kept { theta: &[], x: x.view(), a: a.view(), h: h.view() };
         layer.backward_activation(kept, grad_h.view(), grad_a.view_mut());
         for i in 0..batch {
             prop_assert!((h.row(i).iter().sum::<f64>() - 1.0).abs() < 1e-14);
             prop_assert!(grad_a.row(i).iter().sum::<f64>().abs() < 1e-14);
         }
         let mut grad_x = Matrix::zeros(batch, units);
-        layer.backward_input(&[], grad_a.view(), grad_x.view_mut(), &Threads::one());
+        layer.backward_input(kept, grad_a.view(), grad_x.view_mut(), &Threads::one());
         prop_assert_eq!(grad_x.as_slice(), grad_a.as_slice());
     }
 

@@ -135,9 +135,8 @@ pub(crate) fn sum_of_magnitudes(backward: &Backward<'_, f64>, param: Param, row:
         if m > param.layer()
             && let Some(LayerConfig::Dense(_)) = network.layers()[m - 1].config()
         {
-            let (inputs, outputs) = (v.len(), network.layers()[m - 1].outputs());
-            let w = network.layer_theta(m)[..inputs * outputs].chunks(inputs);
-            v = w.map(|w| w.iter().zip(&v).map(|(w, v)| w.abs() * v).sum()).collect();
+            let w = network.weights(m).expect("a dense layer's weights");
+            v = w.iter_rows().map(|w| w.iter().zip(&v).map(|(w, v)| w.abs() * v).sum()).collect();
         }
         if m == network.depth() {
             break;
