@@ -6,7 +6,7 @@ use chainrule_tensor::product::Store;
 use chainrule_tensor::{MatrixView, Scalar, Threads};
 
 use crate::workspace::LayerBuffers;
-use crate::{Forward, Network, NetworkError};
+use crate::{Forward, Network, NetworkError, Param};
 
 /// Part 1 done: the gradient with respect to the output units.
 #[derive(Debug)]
@@ -58,7 +58,8 @@ impl<'a, S: Scalar> OutputUnits<'a, S> {
     /// below.
     pub(crate) fn propagate(mut self, gradient: &mut [S], store: Store) -> Backward<'a, S> {
         for i in (1..=self.forward.network.depth()).rev() {
-            self.forward.params(i, 0..self.forward.examples(), gradient, store);
+            let own = &mut gradient[self.forward.network.layout().layer_range(i)];
+            self.forward.params(i, 0..self.forward.examples(), own, store);
             if i > 1 {
                 self.input(i);
                 self.activation(i - 1);
@@ -100,11 +101,10 @@ impl<'a, S: Scalar> OutputUnits<'a, S> {
 }
 
 impl<S: Scalar> Forward<'_, S> {
-    /// Part 3 of layer `i` over a range of the examples.
+    /// Part 3 of layer `i` over a range of the examples, for the layer's own slice of θ.
     fn params(&self, i: usize, rows: std::ops::Range<usize>, gradient: &mut [S], store: Store) {
         let layer: &dyn Layer<S> = &*self.network.layers()[i - 1];
         let threads: &Threads = &self.workspace.threads;
-        let gradient = &mut gradient[self.network.layout().layer_range(i)];
         let grad_a = self.workspace.layers[i - 1].grad_a.first_rows(self.examples());
         let theta = self.network.layer_theta(i);
         let kept = Kept { theta, x: self.h(i - 1), a: self.a(i), h: self.h(i) };
@@ -169,6 +169,38 @@ impl<S: Scalar> Backward<'_, S> {
         self.part_3(0..self.forward.examples(), gradient)
     }
 
+    /// The gradient of one weight or bias, over the batch: the bits that
+    /// [`Backward::weights_and_biases`] would give it. Allocates for the parameters of its layer.
+    ///
+    /// # Errors
+    /// [`NetworkError::NoParam`] if the network does not have it.
+    ///
+    /// ```
+    /// # use chainrule_autograd_manual::{Network, Workspace};
+    /// # use chainrule_layers::{Activation, Dense};
+    /// # use chainrule_loss::{SquaredError, Targets};
+    /// # use chainrule_tensor::Matrix;
+    /// // One neuron without bias at w = (0, 0): L = (w·x − 3)², ∂L/∂W_112 = −2 · 3 · x_2.
+    /// let neuron = Dense::new(2, 1, Activation::Identity)?.without_bias();
+    /// let network = Network::<f64>::new(vec![Box::new(neuron)])?;
+    /// let mut workspace = Workspace::new(&network, 1)?;
+    /// let (x, y) = (Matrix::from_rows(&[[1.0, 2.0]]), Matrix::from_rows(&[[3.0]]));
+    /// let backward = network
+    ///     .forward(x.view(), &mut workspace)?
+    ///     .output_units(&SquaredError::new(), Targets::Values(y.view()))?
+    ///     .hidden_units();
+    /// assert_eq!(backward.param_gradient("W_112".parse()?)?, -12.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn param_gradient(&self, param: Param) -> Result<S, NetworkError> {
+        let layout = self.forward.network.layout();
+        let (place, own) = (layout.index(param)?, layout.layer_range(param.layer()));
+        let mut gradient = vec![S::zero(); own.len()];
+        let rows = 0..self.forward.examples();
+        self.forward.params(param.layer(), rows, &mut gradient, Store::Replace);
+        Ok(gradient[place - own.start])
+    }
+
     /// The gradient of one example (`row`, from 0) of the batch, overwriting `gradient`.
     ///
     /// With mean reduction the batch's gradient is the mean of these over the rows, with sum
@@ -213,7 +245,8 @@ impl<S: Scalar> Backward<'_, S> {
     fn part_3(&self, rows: std::ops::Range<usize>, gradient: &mut [S]) -> Result<(), NetworkError> {
         self.forward.network.check_length("the gradient", gradient)?;
         for i in (1..=self.forward.network.depth()).rev() {
-            self.forward.params(i, rows.clone(), gradient, Store::Replace);
+            let own = &mut gradient[self.forward.network.layout().layer_range(i)];
+            self.forward.params(i, rows.clone(), own, Store::Replace);
         }
         Ok(())
     }

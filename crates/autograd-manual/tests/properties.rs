@@ -298,6 +298,10 @@ proptest! {
         let (mut example, mut alone) = (whole.clone(), whole.clone());
         let forward = network.forward(x.view(), &mut workspace).unwrap();
         let backward = forward.backward(&**loss, targets, &mut whole).unwrap();
+        for (place, value) in whole.iter().enumerate() {
+            let param = network.layout().param(place).unwrap();
+            prop_assert_eq!(backward.param_gradient(param).unwrap(), *value);
+        }
 
         let (mut sum, mut scale) = (vec![0.0; whole.len()], 0.0);
         for row in 0..case.batch {

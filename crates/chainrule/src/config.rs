@@ -2,7 +2,9 @@
 
 use chainrule_data::Scaling;
 use chainrule_layers::{Activation, Init};
-use chainrule_optim::{AdamWConfig, GradientClip, OptimizerConfig, Schedule};
+use chainrule_optim::{
+    AdamWConfig, GradientClip, OptimizerConfig, PlateauConfig, PlateauMode, Schedule,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -65,6 +67,10 @@ impl Default for NetworkConfig {
 }
 
 /// How a network is trained.
+///
+/// On the same data, the seed alone makes a run repeatable: to have a run again, run it again.
+/// There is no checkpoint in mid-run; for one of one's own, the optimizers of `chainrule-optim`
+/// save and restore their state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainingConfig {
@@ -81,6 +87,11 @@ pub struct TrainingConfig {
     pub decay_biases: bool,
     /// The learning rate by step.
     pub schedule: Schedule,
+    /// Reduces the rate when the monitored loss (validation's if there is any, else training's)
+    /// stops falling: observed after each epoch, its factor multiplies the schedule's rate. Its
+    /// `min_rate` and `eps` are measured against the optimizer's learning rate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plateau: Option<PlateauConfig>,
     /// Gradient clipping.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip: Option<GradientClip>,
@@ -117,6 +128,7 @@ impl Default for TrainingConfig {
             }),
             decay_biases: false,
             schedule: Schedule::one_cycle(),
+            plateau: None,
             clip: None,
             epochs: None,
             batch_size: 32,
@@ -227,6 +239,13 @@ impl TrainingConfig {
         // How many steps there will be is known with the data; any long run will do here.
         let schedule = self.schedule.clone().with_total_steps(u64::from(u32::MAX));
         schedule.validate(self.optimizer.learning_rate())?;
+        if let Some(plateau) = &self.plateau {
+            plateau.validate()?;
+            if plateau.mode == PlateauMode::Max {
+                let message = "plateau: mode is max; it must be min, since a loss is observed";
+                return Err(Error::Config(message.to_owned()));
+            }
+        }
         if let Some(clip) = self.clip {
             clip.validate()?;
         }

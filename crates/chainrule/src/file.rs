@@ -125,7 +125,11 @@ fn named(path: &Path, error: Error) -> Error {
 
 fn read(path: &Path) -> Result<Vec<u8>> {
     let error = |source| Error::Io { action: "read", path: path.to_owned(), source };
-    std::fs::read(path).map_err(error)
+    // A device or pipe may never end.
+    if std::fs::metadata(path).map_err(error)?.is_file() {
+        return std::fs::read(path).map_err(error);
+    }
+    Err(named(path, broken("not a regular file, so it cannot be a model")))
 }
 
 /// The file's tensors, after its header has been checked.

@@ -9,14 +9,14 @@ pub use values::{ValueErrors, mean_absolute_error, mean_squared_error, r_squared
 
 use std::fmt;
 
-use chainrule_loss::Targets;
+use chainrule_loss::{Loss, Reduction, Targets};
 use chainrule_tensor::{MatrixView, Scalar};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Loss and metric of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
-    /// The mean loss of the examples.
+    /// The mean loss of the examples, weighted as the loss weighs them.
     #[serde(deserialize_with = "null_is_nan")]
     pub loss: f64,
     /// Accuracy or R², whichever suits the task.
@@ -28,7 +28,7 @@ pub struct Scores {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// The share of examples whose largest output is the true class, 0 to 1.
+    /// The share of the examples that count in the loss whose largest output is the true class, 0 to 1.
     Accuracy(#[serde(deserialize_with = "null_is_nan")] f64),
     /// `R² = 1 − Σ(y − ŷ)² / Σ(y − mean y)²`, mean over the outputs: 1 is perfect, 0 is as good
     /// as the mean. NaN if a target does not vary.
@@ -62,8 +62,9 @@ impl fmt::Display for Metric {
 /// Loss and metric summed up batch by batch, without keeping outputs.
 #[derive(Debug, Clone, Default)]
 pub struct ScoreSum {
-    examples: usize,
+    weight: f64,
     loss: f64,
+    counted: usize,
     correct: usize,
     values: ValueErrors,
 }
@@ -76,33 +77,50 @@ impl ScoreSum {
 
     /// Forgets everything added.
     pub fn clear(&mut self) {
-        (self.examples, self.loss, self.correct) = (0, 0.0, 0);
+        (self.weight, self.loss, self.counted, self.correct) = (0.0, 0.0, 0, 0);
         self.values.clear();
     }
 
-    /// Adds a batch: its mean `loss`, `output` (examples × outputs) and targets of equal length.
-    pub fn add<S: Scalar>(&mut self, loss: S, output: MatrixView<'_, S>, targets: Targets<'_, S>) {
-        self.examples += output.rows();
-        self.loss += loss.as_f64() * output.rows() as f64;
+    /// Adds a batch: the `value` of `loss` on it (`None` where all weights are 0 and there is no
+    /// mean), `output` (examples × outputs) and targets of equal length. Examples that the loss
+    /// ignores do not count; the scores do not depend on how the examples are cut into batches.
+    pub fn add<S: Scalar>(
+        &mut self,
+        loss: &dyn Loss<S>,
+        value: Option<S>,
+        output: MatrixView<'_, S>,
+        targets: Targets<'_, S>,
+    ) {
+        if let Some(value) = value {
+            let weight = loss.weight(targets);
+            self.weight += weight;
+            self.loss += match loss.reduction() {
+                Reduction::Mean => value.as_f64() * weight,
+                Reduction::Sum => value.as_f64(),
+            };
+        }
         match targets {
             Targets::Classes(labels) => {
-                let rows = output.iter_rows().zip(labels);
-                self.correct += rows.filter(|(row, label)| argmax(row) == Some(**label)).count();
+                for (row, &label) in output.iter_rows().zip(labels) {
+                    if loss.counts(label) {
+                        self.counted += 1;
+                        self.correct += usize::from(argmax(row) == Some(label));
+                    }
+                }
             }
             Targets::Values(values) => self.values.add(output, values),
         }
     }
 
-    /// The scores of what was added, `None` for nothing.
+    /// The scores of what was added, `None` if nothing of it has a weight.
     pub fn scores(&self) -> Option<Scores> {
-        if self.examples == 0 {
+        if self.weight == 0.0 {
             return None;
         }
-        let n = self.examples as f64;
         let metric = match self.values.r_squared() {
             Some(value) => Metric::RSquared(value),
-            None => Metric::Accuracy(self.correct as f64 / n),
+            None => Metric::Accuracy(self.correct as f64 / self.counted as f64),
         };
-        Some(Scores { loss: self.loss / n, metric })
+        Some(Scores { loss: self.loss / self.weight, metric })
     }
 }

@@ -71,7 +71,7 @@ pub struct TrainingInfo {
     pub config: Config,
     /// Epochs that ran.
     pub epochs: usize,
-    /// The epoch whose weights were kept, from 1.
+    /// The best epoch, whose weights were kept, from 1; `None` if those of the last step were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_epoch: Option<usize>,
     /// Scores on the test examples.
@@ -212,6 +212,14 @@ impl<S: Scalar> Model<S> {
         if suits {
             return Ok(model);
         }
+        if wants == OutputFunction::Sigmoid {
+            return Err(Error::Mismatch(format!(
+                "the loss {} wants a value of 0 or 1 for each output, and neither classes nor \
+                 scaled real values are that; take cross_entropy for classes, or train a Network \
+                 with BinaryCrossEntropy directly",
+                model.info.loss
+            )));
+        }
         if on_probabilities && model.info.target.task() == Task::Classes {
             return Err(Error::Mismatch(format!(
                 "the loss {ON_PROBABILITIES} needs a network that ends with softmax"
@@ -314,13 +322,14 @@ impl<S: Scalar> Model<S> {
         let loss = self.loss()?;
         let trainer = setup(Trainer::new(&config.training)?);
         let history = trainer.fit(&mut self.network, &*loss, &prepared)?;
+        let best = history.best().filter(|_| config.training.keep_best);
         self.info.training = Some(TrainingInfo {
             data: data.name().to_owned(),
             examples: data.len(),
             test_fraction: None,
             config: config.clone(),
             epochs: history.epochs.len(),
-            best_epoch: history.best().map(|epoch| epoch.epoch),
+            best_epoch: best.map(|epoch| epoch.epoch),
             test: None,
         });
         Ok(history)

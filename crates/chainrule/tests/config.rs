@@ -4,7 +4,7 @@ mod common;
 
 use chainrule::Config;
 use chainrule::data::Scaling;
-use chainrule::optim::{GradientClip, OptimizerConfig, Schedule};
+use chainrule::optim::{GradientClip, OptimizerConfig, PlateauConfig, Schedule};
 use chainrule::prelude::*;
 
 fn full() -> Config {
@@ -20,6 +20,7 @@ fn full() -> Config {
     training.optimizer = OptimizerConfig::from_name("rmsprop").unwrap();
     training.decay_biases = true;
     training.schedule = Schedule::cosine().after_warmup(5);
+    training.plateau = Some(PlateauConfig { patience: 3, ..PlateauConfig::default() });
     training.clip = Some(GradientClip::Norm(2.5));
     training.scaling = Scaling::MinMax;
     training.patience = Some(3);
@@ -60,6 +61,9 @@ fn unknown_names_and_numbers_out_of_range_are_refused_in_one_line() {
         (r#"{"training": {"schedule": {"name": "step", "every": 0, "factor": 0.5}}}"#, "every"),
         (r#"{"training": {"schedule": {"name": "sideways"}}}"#, "sideways"),
         (r#"{"training": {"clip": {"norm": 0}}}"#, "norm"),
+        (r#"{"training": {"plateau": {"factor": 1}}}"#, "factor"),
+        (r#"{"training": {"plateau": {"mode": "max"}}}"#, "must be min"),
+        (r#"{"training": {"plateau": {"patients": 3}}}"#, "patients"),
         (r#"{"training": {"epochs": 0}}"#, "epochs is 0"),
         (r#"{"training": {"epochs": -1}}"#, "-1"),
         (r#"{"training": {"batch_size": 0}}"#, "batch_size is 0"),

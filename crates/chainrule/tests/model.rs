@@ -158,6 +158,14 @@ fn a_loss_of_the_other_kind_is_refused() {
         assert_eq!(Model::new(&config, &blobs::<f32>(9, 1)).is_ok(), classes, "{loss}");
         assert_eq!(Model::new(&config, &surface::<f32>(9, 1)).is_ok(), values, "{loss}");
     }
+    config.training.loss = Some("bce_with_logits".to_owned());
+    for error in [
+        Model::new(&config, &blobs::<f32>(9, 1)).unwrap_err().to_string(),
+        Model::new(&config, &surface::<f32>(9, 1)).unwrap_err().to_string(),
+    ] {
+        assert!(error.contains("a value of 0 or 1 for each output"), "{error}");
+        assert!(!error.contains("is for"), "{error}");
+    }
     config.training.loss = None;
     for weights in [&[1.0, 1.0][..], &[1.0, -1.0, 1.0], &[f64::NAN; 3]] {
         config.training.class_weights = Some(weights.to_vec());

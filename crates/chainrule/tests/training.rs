@@ -5,12 +5,13 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use chainrule::autograd::{NetworkError, Workspace};
 use chainrule::data::{Dataset, Target};
-use chainrule::loss::parse;
-use chainrule::optim::{GradientClip, OptimizerConfig};
+use chainrule::loss::{LossError, Reduction, parse};
+use chainrule::optim::{GradientClip, OptimizerConfig, PlateauConfig};
 use chainrule::prelude::*;
 use chainrule::rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
-use chainrule::train::StopReason;
+use chainrule::train::{StopReason, evaluate};
 use chainrule::{Error, History, NetworkConfig, TrainingConfig};
 use common::{bits, blobs, config, names, surface, trained};
 
@@ -35,7 +36,7 @@ fn one_seed_gives_the_same_bits_on_any_number_of_threads() {
         config.training.threads = Some(threads);
         assert_eq!(run(&config, &data), first, "{threads} threads");
     }
-    config.training.seed = 1;
+    config.training.seed += 1;
     assert_ne!(run(&config, &data).0, first.0);
 }
 
@@ -92,6 +93,113 @@ fn the_learning_rate_follows_the_schedule() {
     let history = model.train(&config, &data, |trainer| trainer).unwrap();
     let rates: Vec<f64> = history.epochs.iter().map(|e| e.learning_rate).collect();
     assert_eq!(rates, [0.01, 0.005, 0.0025, 0.00125]);
+}
+
+/// A loss never below `best · (1 − 2)` is no progress: every epoch after the first halves the rate.
+#[test]
+fn a_plateau_multiplies_the_schedule() {
+    let data = blobs::<f32>(64, 4);
+    let top = Schedule::OneCycle {
+        total: None,
+        max_rate: Some(0.04),
+        pct_start: 0.3,
+        div_factor: 25.0,
+        final_div_factor: 1e4,
+    };
+    for schedule in [Schedule::Constant, Schedule::Step { every: 4, factor: 0.5 }, top] {
+        let mut config = config(5);
+        config.training.schedule = schedule.clone();
+        let rates = |config: &Config| -> Vec<f64> {
+            let mut model = Model::new(config, &data).unwrap();
+            let history = model.train(config, &data, |trainer| trainer).unwrap();
+            history.epochs.iter().map(|epoch| epoch.learning_rate).collect()
+        };
+        let plain = rates(&config);
+        let plateau =
+            PlateauConfig { factor: 0.5, patience: 0, threshold: 2.0, ..Default::default() };
+        config.training.plateau = Some(plateau);
+        let halved: Vec<f64> = plain
+            .iter()
+            .zip([1.0, 1.0, 0.5, 0.25, 0.125])
+            .map(|(rate, part)| rate * part)
+            .collect();
+        assert_eq!(rates(&config), halved, "{schedule}");
+        // One that bears it for longer than the run changes nothing.
+        config.training.plateau = Some(PlateauConfig { threshold: 2.0, ..Default::default() });
+        assert_eq!(rates(&config), plain, "{schedule}");
+    }
+}
+
+#[test]
+fn scores_do_not_depend_on_the_batch_size() {
+    let data = blobs::<f64>(50, 12);
+    let mut network = NetworkBuilder::new(2).dense(3, Activation::Identity).build().unwrap();
+    network.theta_mut().copy_from_slice(&[0.3, -0.2, 0.5, 0.1, -0.4, 0.6, 0.1, 0.0, -0.1]);
+    let scores = |loss: &dyn Loss<f64>, batch| {
+        let mut workspace = Workspace::new(&network, batch).unwrap();
+        evaluate(&network, loss, &data, &mut workspace).unwrap()
+    };
+    let weighted = |weights: [f64; 3]| CrossEntropy::new().with_class_weights(weights.to_vec());
+    for loss in [
+        CrossEntropy::new(),
+        weighted([1.0, 5.0, 0.5]).unwrap(),
+        weighted([0.0, 5.0, 0.5]).unwrap(),
+        CrossEntropy::new().with_ignore_index(2),
+        weighted([1.0, 5.0, 0.5]).unwrap().with_ignore_index(0),
+    ] {
+        let whole = scores(&loss, 50);
+        let sum = loss.clone().with_reduction(Reduction::Sum);
+        for batch in [1, 2, 7, 49, 64] {
+            for part in [scores(&loss, batch), scores(&sum, batch)] {
+                assert!((part.loss - whole.loss).abs() < 1e-12, "{loss:?}, {batch}: {part:?}");
+                assert_eq!(part.metric, whole.metric, "{loss:?}, {batch}");
+            }
+        }
+    }
+    // The accuracy is that of the other examples.
+    let rows: Vec<usize> = (0..50).filter(|i| i % 3 != 2).collect();
+    let mut workspace = Workspace::new(&network, 8).unwrap();
+    let others = data.select(&rows);
+    let expected = evaluate(&network, &CrossEntropy::new(), &others, &mut workspace).unwrap();
+    let found = scores(&CrossEntropy::new().with_ignore_index(2), 8);
+    assert_eq!(found.metric, expected.metric);
+    assert!((found.loss - expected.loss).abs() < 1e-12);
+    assert_ne!(found.metric, scores(&CrossEntropy::new(), 8).metric);
+}
+
+/// With batches of one, every third has only the ignored class, or only the class of weight 0.
+#[test]
+fn batches_without_weight_are_skipped() {
+    let data = blobs::<f32>(30, 13);
+    let blue: Vec<usize> = (0..30).filter(|i| i % 3 == 2).collect();
+    let (blue, config) =
+        (data.select(&blue), TrainingConfig { batch_size: 1, ..config(2).training });
+    let ignoring = CrossEntropy::new().with_ignore_index(2);
+    let weighted = CrossEntropy::new().with_class_weights(vec![1.0, 1.0, 0.0]).unwrap();
+    let fresh = || NetworkBuilder::new(2).dense(3, Activation::Identity).build().unwrap();
+    for loss in [ignoring, weighted] {
+        let mut network = fresh();
+        let mut steps = 0;
+        let trainer = Trainer::new(&config).unwrap().validation(&data).on_batch(|report| {
+            assert!(report.loss.is_finite());
+            steps += 1;
+            Flow::Continue(())
+        });
+        let history = trainer.fit(&mut network, &loss, &data).unwrap();
+        assert!(history.epochs.iter().all(|epoch| epoch.monitored().is_finite()));
+        assert_eq!((history.epochs.len(), steps), (2, 40));
+
+        let no_weight = |error: Error| {
+            let Error::Network(NetworkError::Loss(error)) = error else { panic!("{error}") };
+            assert!(matches!(error, LossError::AllIgnored { .. } | LossError::ZeroWeight { .. }));
+        };
+        let mut network = fresh();
+        let before = bits(&network);
+        no_weight(Trainer::new(&config).unwrap().fit(&mut network, &loss, &blue).unwrap_err());
+        assert_eq!(bits(&network), before);
+        let trainer = Trainer::new(&config).unwrap().validation(&blue);
+        no_weight(trainer.fit(&mut network, &loss, &data).unwrap_err());
+    }
 }
 
 #[test]
@@ -183,8 +291,10 @@ fn the_best_epoch_by_validation_is_kept() {
     assert_eq!(bits(model.network()), weights[best]);
     assert_eq!(model.info().training.as_ref().unwrap().best_epoch, Some(best + 1));
 
-    let (weights, model, _) = overfit(|training| training.keep_best = false);
+    let (weights, model, history) = overfit(|training| training.keep_best = false);
     assert_eq!(&bits(model.network()), weights.last().unwrap());
+    assert_eq!(history.best().unwrap().epoch, best + 1);
+    assert_eq!(model.info().training.as_ref().unwrap().best_epoch, None);
     assert_ne!(weights[best], *weights.last().unwrap());
 }
 
@@ -298,6 +408,26 @@ fn divergence_names_its_place_and_puts_good_weights_back() {
     assert_eq!(bits(model.network()), bits(fresh.network()));
 }
 
+#[test]
+fn divergence_on_the_validation_examples_names_its_place_too() {
+    let train = blobs::<f32>(32, 9);
+    let target = Target::Classes { labels: vec![0, 1, 2], names: names(&["red", "green", "blue"]) };
+    let x = Matrix::from_rows(&[[1.0, 1.0], [1.0, 1.0], [3e38, 3e38]]);
+    let validation = Dataset::new("huge", x, names(&["x", "y"]), target).unwrap();
+    let hidden = NetworkBuilder::<f32>::new(2).dense(2, Activation::Identity);
+    let mut network = hidden.dense(3, Activation::Identity).build().unwrap();
+    network.theta_mut().fill(4.0);
+    let mut config = config(1).training;
+    config.batch_size = 2;
+    let trainer = Trainer::new(&config).unwrap().validation(&validation);
+    let error = trainer.fit(&mut network, &CrossEntropy::new(), &train).unwrap_err();
+    let Error::Diverged { epoch: 1, batch: 16, place: Some(place), .. } = error else {
+        panic!("{error}");
+    };
+    // In the second batch of two.
+    assert_eq!((place.layer, place.row), (1, 0));
+}
+
 /// Nothing after the last step would show what it did to the weights.
 #[test]
 fn the_last_step_may_not_break_the_weights_unseen() {
@@ -352,7 +482,7 @@ impl Loss<f32> for Breaking {
         "breaking".to_owned()
     }
 
-    fn reduction(&self) -> chainrule::loss::Reduction {
+    fn reduction(&self) -> Reduction {
         Loss::<f32>::reduction(&self.inner)
     }
 
@@ -361,7 +491,7 @@ impl Loss<f32> for Breaking {
         output: MatrixView<'_, f32>,
         targets: Targets<'_, f32>,
         gradient: chainrule::tensor::MatrixViewMut<'_, f32>,
-    ) -> Result<f32, chainrule::loss::LossError> {
+    ) -> Result<f32, LossError> {
         let value = self.inner.value_and_gradient(output, targets, gradient)?;
         let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         Ok(if call >= self.at { f32::NAN } else { value })
@@ -371,7 +501,7 @@ impl Loss<f32> for Breaking {
         &self,
         output: MatrixView<'_, f32>,
         targets: Targets<'_, f32>,
-    ) -> Result<f32, chainrule::loss::LossError> {
+    ) -> Result<f32, LossError> {
         self.inner.value(output, targets)
     }
 }

@@ -114,8 +114,8 @@ pub(crate) struct TrainingOptions {
     /// cross-entropy (classes); squared-error, mse, l1, huber (real values) [default: by the target]
     #[arg(long, value_name = "NAME")]
     pub(crate) loss: Option<String>,
-    /// sgd, adagrad, rmsprop, adadelta, adam, adamw, nadam, with PyTorch's defaults
-    /// [default: adamw with rate 0.003]
+    /// sgd, adagrad, rmsprop, adadelta, adam, adamw, nadam, with PyTorch's defaults, or what the
+    /// --config file says of it [default: adamw with rate 0.003, weight decay 0.3]
     #[arg(long, value_name = "NAME")]
     pub(crate) optimizer: Option<String>,
     /// The learning rate [default: the optimizer's]
@@ -149,7 +149,8 @@ pub(crate) struct TrainingOptions {
     /// Threads to use; the numbers do not depend on it [default: as many as there are]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// A TOML or JSON file with the sections network and training; options go before it
+    /// A TOML or JSON file with the sections network and training; options go before it. Only there:
+    /// training.plateau reduces the rate when the loss stops falling
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }

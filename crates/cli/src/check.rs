@@ -9,6 +9,7 @@ use chainrule::layers::Activation;
 use chainrule::loss::{OutputFunction, Reduction, Targets, parse};
 use chainrule::rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 use chainrule::tensor::Matrix;
+use chainrule::train::targets;
 use chainrule::{Config, Model, NetworkBuilder};
 use serde_json::json;
 
@@ -16,7 +17,7 @@ use crate::args::Check;
 use crate::error::{CliError, FAILURE, Result};
 use crate::list::{Widths, count, plural};
 use crate::output::{Output, verdict_style};
-use crate::source::{self, targets};
+use crate::source;
 
 /// A finished check.
 pub(crate) struct Checked {

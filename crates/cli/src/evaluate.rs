@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use chainrule::data::{Dataset, Target};
+use chainrule::loss::Loss;
 use chainrule::metrics::{
     ConfusionMatrix, Metric, Scores, mean_absolute_error, mean_squared_error,
 };
@@ -25,7 +26,7 @@ pub(crate) fn run(args: &Evaluate, output: &mut Output) -> Result<ExitCode> {
     output.titled("data", words);
     match data.target() {
         Target::Classes { labels, names } => {
-            classes(labels, names, &prediction, &data, &scores, &model, output);
+            classes(labels, names, &prediction, &data, &scores, &*model.loss()?, output);
         }
         Target::Values { values, names } => {
             of_values(values.view(), names, &prediction, &data, &scores, &model, output);
@@ -41,12 +42,13 @@ fn classes(
     prediction: &Prediction<f32>,
     data: &Dataset<f32>,
     scores: &Scores,
-    model: &Model<f32>,
+    loss: &dyn Loss<f32>,
     output: &mut Output,
 ) {
     let mut confusion = ConfusionMatrix::new(names);
+    let counted = labels.iter().zip(prediction.classes()).filter(|(label, _)| loss.counts(**label));
     // An answer that is NaN is no class; it counts as wrong, but in no column.
-    for (&truth, predicted) in labels.iter().zip(prediction.classes()) {
+    for (&truth, predicted) in counted {
         if let Some(predicted) = predicted {
             confusion.add(truth, predicted);
         }
@@ -67,7 +69,7 @@ fn classes(
         .collect();
     let head = format!("{:>width$}  {:>8}  {:>9}", "class", "recall", "precision");
     output.titled("classes", format_args!("{head}\n{}", lines.join("\n")));
-    output.titled("loss", format_args!("{} ({})", short(scores.loss), model.info().loss));
+    output.titled("loss", format_args!("{} ({})", short(scores.loss), loss.name()));
     let counts: Vec<Vec<usize>> = (0..names.len())
         .map(|i| (0..names.len()).map(|j| confusion.count(i, j)).collect())
         .collect();

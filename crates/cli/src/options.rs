@@ -6,6 +6,8 @@ use std::path::Path;
 use chainrule::Config;
 use chainrule::optim::{GradientClip, OptimizerConfig};
 use chainrule::tensor::Threads;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::args::Train;
 use crate::error::{CliError, Result};
@@ -13,9 +15,9 @@ use crate::list::count;
 
 /// The configuration of a run: the file's, if there is one, else the defaults; then the options.
 pub(crate) fn config(args: &Train) -> Result<Config> {
-    let mut config = match &args.training.config {
+    let (mut config, has_optimizer) = match &args.training.config {
         Some(path) => read(path)?,
-        None => Config::default(),
+        None => (Config::default(), false),
     };
     let (network, options) = (&args.network, &args.training);
     if let Some(widths) = &network.hidden {
@@ -29,7 +31,7 @@ pub(crate) fn config(args: &Train) -> Result<Config> {
         training.loss.clone_from(&options.loss);
     }
     if let Some(name) = &options.optimizer
-        && name != training.optimizer.name()
+        && !(has_optimizer && name == training.optimizer.name())
     {
         training.optimizer = OptimizerConfig::from_name(name)?;
     }
@@ -68,11 +70,25 @@ fn set<T>(field: &mut T, option: Option<T>) {
     }
 }
 
-fn read(path: &Path) -> Result<Config> {
+/// Whether a configuration names an optimizer itself, rather than leaving it to the default.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Names {
+    training: NamesOfTraining,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct NamesOfTraining {
+    optimizer: Option<IgnoredAny>,
+}
+
+/// The configuration in a file, and whether it names an optimizer.
+fn read(path: &Path) -> Result<(Config, bool)> {
     let name = path.display();
-    let parse = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("toml") => Config::from_toml,
-        Some("json") => Config::from_json,
+    let is_toml = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("toml") => true,
+        Some("json") => false,
         _ => {
             let message =
                 format!("{name}: the name of a configuration file ends with .toml or .json");
@@ -81,7 +97,10 @@ fn read(path: &Path) -> Result<Config> {
     };
     let text = fs::read_to_string(path)
         .map_err(|error| CliError::Usage(format!("cannot read {name}: {error}")))?;
-    parse(&text).map_err(|error| CliError::Usage(format!("{name}: {error}")))
+    let parse = if is_toml { Config::from_toml } else { Config::from_json };
+    let config = parse(&text).map_err(|error| CliError::Usage(format!("{name}: {error}")))?;
+    let names = if is_toml { toml::from_str(&text).ok() } else { serde_json::from_str(&text).ok() };
+    Ok((config, names.is_some_and(|names: Names| names.training.optimizer.is_some())))
 }
 
 /// Refuses networks that cannot be trained in memory, before parts of them are filled.

@@ -8,7 +8,7 @@ use chainrule::autograd::{Param, Workspace};
 use chainrule::data::Dataset;
 use chainrule::explain::{Explanation, explain, largest_weight};
 use chainrule::metrics::{Metric, Scores};
-use chainrule::train::{History, StopReason};
+use chainrule::train::{History, StopReason, targets};
 use serde_json::json;
 
 use crate::args::Train;
@@ -16,7 +16,7 @@ use crate::check;
 use crate::error::Result;
 use crate::list::{count, plural};
 use crate::output::Output;
-use crate::source::{DIGITS, Source, targets, widen};
+use crate::source::{DIGITS, Source, widen};
 
 /// How many training examples the network's gradient is checked with.
 const CHECKED_EXAMPLES: usize = 8;
@@ -29,6 +29,13 @@ pub(crate) struct Trained {
     pub(crate) history: History,
     pub(crate) test: Scores,
     pub(crate) seconds: f64,
+}
+
+impl Trained {
+    /// The epoch whose weights the model has; `None` for those of the last step.
+    fn best_epoch(&self) -> Option<usize> {
+        self.model.info().training.as_ref()?.best_epoch
+    }
 }
 
 pub(crate) fn show(
@@ -57,7 +64,7 @@ pub(crate) fn show(
             "test_loss": test.loss,
             "test_examples": source.test.len(),
             "epochs": history.epochs.len(),
-            "best_epoch": history.best().map(|epoch| epoch.epoch),
+            "best_epoch": trained.best_epoch(),
             "stop": history.stop,
             "seconds": seconds,
         }),
@@ -70,9 +77,10 @@ pub(crate) fn show(
 fn ended(source: &Source, trained: &Trained, output: &mut Output) {
     let epochs = plural(trained.history.epochs.len(), "epoch");
     let loss = if source.validation.is_some() { "validation" } else { "training" };
+    let kept = if trained.best_epoch().is_some() { "" } else { ", the last weights are kept" };
     let best = match trained.history.best() {
         Some(best) if trained.history.stop != StopReason::Cancelled => {
-            format!("; best by the {loss} loss: epoch {}", best.epoch)
+            format!("; best by the {loss} loss: epoch {}{kept}", best.epoch)
         }
         _ => String::new(),
     };
@@ -196,9 +204,10 @@ fn why_zero(explanation: &Explanation) -> Option<String> {
 }
 
 fn saved(path: &Path, trained: &Trained, output: &mut Output) {
-    let best = trained.history.best().map(|epoch| epoch.epoch);
+    let best = trained.best_epoch();
     let interrupted = trained.history.stop == StopReason::Cancelled;
     let path_text = path.display();
+    let when = if trained.history.epochs.is_empty() { " in the first epoch" } else { "" };
     match (interrupted, best) {
         (false, _) => output.titled("saved", format_args!("to {path_text}")),
         (true, Some(epoch)) => output.titled(
@@ -207,7 +216,7 @@ fn saved(path: &Path, trained: &Trained, output: &mut Output) {
         ),
         (true, None) => output.titled(
             "saved",
-            format_args!("interrupted in the first epoch: saved the last weights to {path_text}"),
+            format_args!("interrupted{when}: saved the last weights to {path_text}"),
         ),
     }
     let bytes = std::fs::metadata(path).map(|file| file.len()).ok();

@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use chainrule::data::{
-    self, BatchTarget, CsvOptions, Dataset, Target, Task, read_csv, read_features,
-    read_idx_directory,
+    self, CsvOptions, Dataset, Target, Task, read_csv, read_features, read_idx_directory,
 };
-use chainrule::loss::{OutputFunction, Reduction, Targets, parse};
+use chainrule::loss::{OutputFunction, Reduction, parse};
 use chainrule::tensor::{Matrix, Scalar};
 use chainrule::{Config, Model, Stream, TargetInfo, rng};
 
@@ -112,8 +111,9 @@ fn wanted_task(
                 OutputFunction::Identity => Some(Task::Values),
                 _ => {
                     let message = format!(
-                        "the loss {name} is not for data files; take cross-entropy for classes, \
-                         or mse, squared-error, l1 or huber for real values"
+                        "the loss {name} wants a value of 0 or 1 for each output, and a target \
+                         column gives classes or real values; take cross-entropy for classes, or \
+                         the library's Network with BinaryCrossEntropy"
                     );
                     return Err(CliError::Usage(message));
                 }
@@ -234,12 +234,4 @@ pub(crate) fn widen(data: &Dataset<f32>) -> Result<Dataset<f64>> {
     };
     let features = data.features().to_matrix().cast();
     Ok(Dataset::new(data.name(), features, data.feature_names().to_vec(), target)?)
-}
-
-/// The targets of a batch, as losses take them.
-pub(crate) fn targets<'a, S: Scalar>(target: BatchTarget<'a, S>) -> Targets<'a, S> {
-    match target {
-        BatchTarget::Classes(labels) => Targets::Classes(labels),
-        BatchTarget::Values(values) => Targets::Values(values),
-    }
 }

@@ -35,7 +35,7 @@ fn bad_options_are_refused_before_anything_is_written() {
         ("--hidden 18446744073709551615", "does not fit into memory"),
         ("--loss mse", "the target is classes"),
         ("--loss nosuch", "unknown loss"),
-        ("--loss bce_with_logits", "take cross-entropy"),
+        ("--loss bce_with_logits", "wants a value of 0 or 1 for each output"),
         ("--task values", "classes"),
         ("--seed -1", "--seed"),
         ("--target label", "--data"),

@@ -86,7 +86,7 @@ fn runs_of_one_seed_give_the_same_bytes_on_any_number_of_threads() {
     let (one, two) = (train("one", "--threads 1"), train("two", "--threads 2"));
     assert_eq!(one.0, two.0);
     assert_eq!(two.1, train("again", "--threads 2").1);
-    assert_ne!(one.0, train("other", "--threads 1 --seed 1").0);
+    assert_ne!(one.0, train("other", "--threads 1 --seed 2").0);
 }
 
 #[test]
@@ -161,6 +161,55 @@ fn an_idx_folder_brings_its_test_set() {
     let line = lab.fails("evaluate chainrule-model.safetensors", 2);
     assert!(line.contains("--data"), "{line}");
     assert_eq!(lab.ok("predict chainrule-model.safetensors --data images").lines().count(), 11);
+}
+
+#[test]
+fn a_named_optimizer_has_its_own_defaults_or_the_files_values() {
+    let lab = Lab::new();
+    let rates = |options: &str| {
+        let stdout = lab.ok(&format!("train --epochs 1 --hidden none {options}"));
+        let line = stdout.lines().find(|line| line.contains("learning rate")).unwrap();
+        let (_, rest) = line.split_once("learning rate ").unwrap();
+        rest.split_once(", schedule").unwrap().0.to_owned()
+    };
+    let (ours, pytorch) = ("0.003, weight decay 0.3", "0.001, weight decay 0.01");
+    assert_eq!(rates(""), ours);
+    assert_eq!(rates("--optimizer adamw"), pytorch);
+    lab.write("none.json", r#"{"training": {"batch_size": 64}}"#);
+    assert_eq!(rates("--optimizer adamw --config none.json"), pytorch);
+    // Also where the file's values are the same as the default's.
+    let named = r#""optimizer": {"name": "adamw", "learning_rate": 0.003, "weight_decay": 0.3}"#;
+    lab.write("named.json", format!("{{\"training\": {{{named}}}}}"));
+    lab.write(
+        "named.toml",
+        "[training.optimizer]\nname = \"adamw\"\nlearning_rate = 0.003\nweight_decay = 0.3\n",
+    );
+    for file in ["named.json", "named.toml"] {
+        assert_eq!(rates(&format!("--optimizer adamw --config {file}")), ours, "{file}");
+        let other = rates(&format!("--optimizer adam --config {file}"));
+        assert_eq!(other, "0.001, weight decay 0.0", "{file}");
+    }
+}
+
+#[test]
+fn without_keep_best_no_epoch_is_said_to_be_kept() {
+    let lab = Lab::new();
+    lab.write(
+        "last.toml",
+        "[training]\nkeep_best = false\nepochs = 2\nplateau = { patience = 1 }\n",
+    );
+    let train = "train --hidden none --config last.toml";
+    let records = json(&lab.ok(&format!("{train} --json")));
+    let of = |kind: &str| records.iter().find(|record| record["kind"] == kind).unwrap();
+    assert!(of("saved")["epoch"].is_null() && of("result")["best_epoch"].is_null());
+    let config = &of("network")["config"]["training"];
+    assert_eq!(config["plateau"]["patience"], 1);
+    assert!(!lab.ok("info chainrule-model.safetensors").contains("weights of epoch"));
+    let stdout = lab.ok(train);
+    assert!(stdout.contains("epoch 2, the last weights are kept"), "{stdout}");
+    let stdout = lab.ok("train --hidden none --epochs 2");
+    assert!(!stdout.contains("the last weights"), "{stdout}");
+    assert!(lab.ok("info chainrule-model.safetensors").contains("weights of epoch 2"));
 }
 
 #[test]

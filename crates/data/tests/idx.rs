@@ -192,6 +192,9 @@ fn files_that_do_not_belong_together_are_named() {
     assert!(message.contains(FILES[1]) && message.contains("3 labels"), "{message}");
     let message = folder_error(|files| files[0] = idx(8, &[0, 1, 2], &[]));
     assert!(message.contains(FILES[0]) && message.contains("0 rows"), "{message}");
+    let vast = [0, u32::MAX, u32::MAX, u32::MAX];
+    let message = folder_error(|files| files[0] = idx(8, &vast, &[]));
+    assert!(message.contains(FILES[0]) && message.contains("0 rows"), "{message}");
     let message = folder_error(|files| files[2] = idx(8, &[2, 1, 1], &[1, 2]));
     assert!(message.contains(FILES[2]) && message.contains("[1, 2]"), "{message}");
     let message = folder_error(|files| files.swap(0, 1));

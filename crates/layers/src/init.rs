@@ -13,7 +13,8 @@ use crate::LayerError;
 /// How a weight matrix (fan_out × fan_in) or a bias is filled.
 ///
 /// Numbers are drawn in `f64` and rounded, so that `f32` and `f64` networks of one seed start from
-/// the same values. Names read `he_normal`, `constant(0.1)`, `uniform(-1,1)`.
+/// the same values. Names read `he_normal` (or `kaiming_normal`), `xavier_uniform` (or
+/// `glorot_uniform`), `constant(0.1)`, `uniform(-1,1)`.
 ///
 /// ```
 /// use chainrule_layers::Init;
@@ -211,6 +212,8 @@ impl FromStr for Init {
             }
             None => (text, Vec::new()),
         };
+        // Glorot's and Kaiming's are the other names of Xavier's and He's.
+        let base = base.replace("glorot_", "xavier_").replace("kaiming_", "he_");
         let known = Self::ALL.into_iter().find(|init| init.base_name() == base);
         let init = match (known.ok_or_else(unknown)?, parameters[..].as_ref()) {
             (Self::Constant(_), &[c]) => Self::Constant(c),
@@ -319,6 +322,8 @@ mod tests {
         for init in Init::ALL {
             assert_eq!(init.to_string().parse::<Init>(), Ok(init));
         }
+        assert_eq!("glorot_uniform".parse::<Init>(), Ok(Init::XavierUniform));
+        assert_eq!("kaiming_normal".parse::<Init>(), Ok(Init::HeNormal));
         for text in ["he", "constant", "constant(x)", "zeros(1)", "uniform(1)", "normal(0,1"] {
             assert!(matches!(text.parse::<Init>(), Err(LayerError::UnknownInit { .. })), "{text}");
         }

@@ -68,14 +68,17 @@ impl<S: Scalar> Layer<S> for Softmax {
         mut grad_a: MatrixViewMut<'_, S>,
     ) {
         let rows = kept.h.iter_rows().zip(grad_h.iter_rows()).zip(grad_a.iter_rows_mut());
-        vectorised(|| {
-            for ((h, grad_h), grad_a) in rows {
-                let mean = h.iter().zip(grad_h).fold(S::zero(), |sum, (&h, &g)| sum + h * g);
-                for ((grad_a, &h), &g) in grad_a.iter_mut().zip(h).zip(grad_h) {
-                    *grad_a = h * (g - mean);
+        vectorised(
+            #[inline(always)]
+            || {
+                for ((h, grad_h), grad_a) in rows {
+                    let mean = h.iter().zip(grad_h).fold(S::zero(), |sum, (&h, &g)| sum + h * g);
+                    for ((grad_a, &h), &g) in grad_a.iter_mut().zip(h).zip(grad_h) {
+                        *grad_a = h * (g - mean);
+                    }
                 }
-            }
-        });
+            },
+        );
     }
 
     /// `∇_x L = ∇_a L`.

@@ -127,7 +127,7 @@ impl CrossEntropy {
     }
 
     #[inline(always)]
-    fn weight(&self, class: usize) -> f64 {
+    fn class_weight(&self, class: usize) -> f64 {
         self.class_weights.as_ref().map_or(1.0, |weights| weights[class])
     }
 
@@ -155,7 +155,7 @@ impl CrossEntropy {
         let (mut kept, mut total_weight) = (0_usize, 0.0);
         check::classes(output, labels, self.ignore_index, |class| {
             kept += 1;
-            total_weight += self.weight(class);
+            total_weight += self.class_weight(class);
         })?;
         match (self.ignore_index, self.reduction) {
             (Some(ignore_index), _) if kept == 0 => {
@@ -335,6 +335,22 @@ impl<S: Scalar> Loss<S> for CrossEntropy {
             total += value.as_f64();
         });
         Ok(S::of(total * scale))
+    }
+
+    /// Of classes `Σ w_ℓ` without the ignored; a label that is no class counts 0. Of
+    /// probabilities the number of examples.
+    fn weight(&self, targets: Targets<'_, S>) -> f64 {
+        let Targets::Classes(labels) = targets else { return targets.len() as f64 };
+        let kept = labels.iter().filter(|&&class| Some(class) != self.ignore_index);
+        match &self.class_weights {
+            None => kept.count() as f64,
+            Some(weights) => kept.filter_map(|&class| weights.get(class)).sum(),
+        }
+    }
+
+    /// All but the ignored class.
+    fn counts(&self, class: usize) -> bool {
+        Some(class) != self.ignore_index
     }
 
     fn output_function(&self) -> OutputFunction {

@@ -93,6 +93,20 @@ pub trait Loss<S: Scalar>: Debug + Send + Sync {
         let _ = (output, targets, note);
     }
 
+    /// What the mean of these targets divides by, where an ordinary example counts 1: `Σ value ·
+    /// weight / Σ weight` over batches is the mean over all their examples, however they are cut.
+    /// A loss whose mean runs over examples and outputs divides by the outputs besides, and
+    /// reports its examples here.
+    fn weight(&self, targets: Targets<'_, S>) -> f64 {
+        targets.len() as f64
+    }
+
+    /// Whether examples of this class count, in the loss and so in an accuracy.
+    fn counts(&self, class: usize) -> bool {
+        let _ = class;
+        true
+    }
+
     /// The output function `O` that the loss applies to the outputs itself. Training then leaves
     /// `O` out of the network, and prediction applies it once.
     fn output_function(&self) -> OutputFunction {

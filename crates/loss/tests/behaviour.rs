@@ -83,6 +83,42 @@ fn the_weighted_mean_divides_by_the_weights_of_the_kept() {
     assert!(near(gradient[(1, 1)], -0.5 * 5.0 / 6.0));
 }
 
+/// `Σ value · weight` over parts is the whole, however it is cut.
+#[test]
+fn weights_put_the_means_of_parts_together() {
+    let output = Matrix::from_fn(7, 3, |i, j| ((7 * i + 3 * j) % 11) as f64 / 4.0);
+    let soft = Matrix::from_fn(7, 3, |i, j| ((5 * i + 2 * j) % 7) as f64 / 6.0);
+    let weights = vec![0.0, 2.5, 0.5];
+    let weighted = CrossEntropy::new().with_class_weights(weights).unwrap();
+    let labels = Targets::Classes(&[1, 9, 2, 0, 1, 1, 2]);
+    let values = Targets::Values(soft.view());
+    type Case<'a> = (Box<dyn Loss<f64>>, Targets<'a, f64>, f64);
+    let cases: [Case<'_>; 5] = [
+        (Box::new(weighted.clone().with_ignore_index(9)), labels, 8.5),
+        (Box::new(CrossEntropy::new().with_ignore_index(9)), labels, 6.0),
+        (Box::new(weighted), values, 7.0),
+        (Box::new(MeanSquaredError::new()), values, 7.0),
+        (Box::new(SquaredError::new()), values, 7.0),
+    ];
+    for (loss, targets, weight) in cases {
+        assert_eq!(loss.weight(targets), weight, "{}", loss.name());
+        let whole = loss.value(output.view(), targets).unwrap() * weight;
+        for cut in [1, 2, 5, 6] {
+            let part = |rows: std::ops::Range<usize>| {
+                let targets = targets.rows_range(rows.clone());
+                loss.value(output.view().rows_range(rows), targets).unwrap() * loss.weight(targets)
+            };
+            let sum = part(0..cut) + part(cut..7);
+            assert!(near(sum, whole), "{}: {sum} {whole}", loss.name());
+        }
+    }
+    let loss = CrossEntropy::new().with_class_weights(vec![1.0, 2.0]).unwrap();
+    assert_eq!(loss.weight(Targets::<f64>::Classes(&[0, 1, 2])), 3.0);
+    let loss = loss.with_ignore_index(1);
+    let counts = |class| Loss::<f64>::counts(&loss, class);
+    assert_eq!([counts(0), counts(1), counts(2)], [true, false, true]);
+}
+
 /// Label smoothing with class weights and an ignored class, as PyTorch's source computes it:
 /// `(1−ε) nll + ε/K Σ_i Σ_j w_j (−ln ŷ_ij) / Σ_i w_{y_i}`, both without the ignored rows.
 #[test]

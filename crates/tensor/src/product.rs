@@ -7,7 +7,8 @@
 //! | `C = Aᵀ B` | [`mul_tn`] | weights: `∇_{W_i} L = (∇_{A_i} L)ᵀ H_{i-1}` |
 //!
 //! faer multiplies, on one thread at a time; threads share a product by blocks of its rows, so
-//! that no sum is split and the bits do not depend on the number of threads.
+//! that no sum is split and the bits do not depend on the number of threads. (Another instruction
+//! set may round differently.)
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -90,6 +91,36 @@ const MIN_WORK_PER_THREAD: usize = 1 << 18;
 /// which may round differently.
 const MIN_BLOCK: usize = 16;
 
+/// Rows of a block where blocks must be cut by shape alone.
+const FIXED_BLOCK: usize = 64;
+
+/// Whether faer cuts the inner dimension of every product at the same places: its kernels for AVX2
+/// with FMA and for AVX-512 do, its portable ones fit the cut to the product's shape.
+fn inner_cut_is_fixed() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::is_x86_feature_detected as has;
+        has!("avx512f") || (has!("avx2") && has!("fma"))
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
+/// Into how many blocks of rows an (m × n) product over `k` is cut. With a fixed inner cut any
+/// number gives the same bits, so it is what suits the threads; else it follows from the shape
+/// alone, on one thread too.
+fn parts((m, n, k): (usize, usize, usize), threads: usize, inner_cut_is_fixed: bool) -> usize {
+    let work = m.saturating_mul(n).saturating_mul(k);
+    let worthwhile = (work / MIN_WORK_PER_THREAD).min(m / MIN_BLOCK);
+    if n < MIN_BLOCK || worthwhile < 2 {
+        1
+    } else if inner_cut_is_fixed {
+        threads.min(worthwhile)
+    } else {
+        m.div_ceil(FIXED_BLOCK).min(worthwhile)
+    }
+}
+
 fn multiply<S: Scalar>(
     a: Operand<'_, S>,
     b: Operand<'_, S>,
@@ -102,12 +133,11 @@ fn multiply<S: Scalar>(
     if m == 0 || n == 0 {
         return;
     }
-    let work = m.saturating_mul(n).saturating_mul(k);
-    let shares = threads.count().min(work / MIN_WORK_PER_THREAD).min(m / MIN_BLOCK);
-    if shares < 2 || n < MIN_BLOCK {
+    let parts = parts((m, n, k), threads.count(), inner_cut_is_fixed());
+    if parts < 2 {
         S::gemm_rows(a, b, 0, c.as_mut_slice(), store);
     } else {
-        threads.split_rows(c, shares, |first, mut c| {
+        threads.split_rows(c, parts, |first, mut c| {
             S::gemm_rows(a, b, first, c.as_mut_slice(), store);
         });
     }
@@ -177,4 +207,26 @@ pub fn mul_tn<S: Scalar>(
 ) {
     check("Aᵀ B", (a.cols(), a.rows()), (b.rows(), b.cols()), (c.rows(), c.cols()));
     multiply(Operand::transposed(a), Operand::plain(b), c, store, threads);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_fixed_inner_cut_the_blocks_follow_from_the_shape() {
+        for shape in [(1, 512, 512), (128, 784, 512), (512, 1024, 2048), (100, 10, 4096)] {
+            let cut = |threads| parts(shape, threads, false);
+            assert!((1..=16).all(|threads| cut(threads) == cut(1)), "{shape:?}");
+        }
+        assert_eq!(parts((512, 1024, 2048), 1, false), 8);
+    }
+
+    #[test]
+    fn small_and_thin_products_stay_whole() {
+        for shape in [(8, 16, 16), (128, 15, 4096), (31, 4096, 4096)] {
+            assert_eq!((parts(shape, 4, true), parts(shape, 4, false)), (1, 1), "{shape:?}");
+        }
+        assert_eq!(parts((128, 784, 512), 4, true), 4);
+    }
 }

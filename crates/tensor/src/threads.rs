@@ -81,7 +81,7 @@ impl Threads {
     /// `task(first_row, block)` on each, spread over the threads.
     ///
     /// # Panics
-    /// If a task does.
+    /// If a task does, or there are rows but no parts.
     pub fn split_rows<S: Scalar>(
         &self,
         matrix: MatrixViewMut<'_, S>,
@@ -89,6 +89,7 @@ impl Threads {
         task: impl Fn(usize, MatrixViewMut<'_, S>) + Sync,
     ) {
         let (rows, cols) = (matrix.rows(), matrix.cols());
+        assert!(parts > 0 || rows == 0, "{rows} rows cut into no parts");
         let base = Shared(matrix.into_slice().as_mut_ptr());
         self.for_each(parts, |part| {
             let first = part * rows / parts;

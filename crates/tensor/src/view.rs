@@ -84,6 +84,8 @@ impl<'a, S: Scalar> MatrixView<'a, S> {
     /// # Panics
     /// If the range leaves the matrix.
     pub fn rows_range(&self, range: Range<usize>) -> MatrixView<'a, S> {
+        let rows = self.rows;
+        assert!(range.start <= range.end && range.end <= rows, "rows {range:?} of {rows}");
         let data = &self.data[range.start * self.cols..range.end * self.cols];
         MatrixView { data, rows: range.len(), cols: self.cols }
     }

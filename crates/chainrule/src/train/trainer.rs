@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use chainrule_autograd_manual::{Network, Workspace};
+use chainrule_autograd_manual::{Network, NetworkError, NonFinite, Workspace};
 use chainrule_data::{Batches, Dataset};
 use chainrule_loss::Loss;
-use chainrule_optim::{DecayOn, Optimizer, Schedule};
+use chainrule_optim::{DecayOn, Optimizer, ReduceOnPlateau, Schedule};
 use chainrule_tensor::{Scalar, Threads};
 use rand::Rng;
 
-use super::{BatchReport, EpochReport, Flow, History, StopReason, evaluate, targets};
+use super::{
+    BatchReport, EpochReport, Flow, History, StopReason, evaluate_with_place, has_no_weight,
+    nothing_counts, targets,
+};
 use crate::error::{Error, Result};
-use crate::metrics::ScoreSum;
+use crate::metrics::{ScoreSum, Scores};
 use crate::{Stream, TrainingConfig, rng};
 
 type EpochCallback<'a, S> = Box<dyn FnMut(&EpochReport, &Network<S>) -> Flow + 'a>;
@@ -64,9 +67,14 @@ struct Run<S: Scalar> {
     optimizer: Box<dyn Optimizer<S>>,
     schedule: Schedule,
     base_rate: f64,
+    plateau: Option<ReduceOnPlateau>,
+    /// What the plateau has left of the base rate.
+    reduced_rate: f64,
     sum: ScoreSum,
     /// The batch of the last step, from 1.
     batch: usize,
+    /// The error of the last batch without weight, which was skipped.
+    skipped: Option<NetworkError>,
 }
 
 /// The weights of the best epoch so far.
@@ -109,7 +117,7 @@ impl<'a, S: Scalar> Trainer<'a, S> {
         self
     }
 
-    /// Called after every batch.
+    /// Called after every batch but those without weight, see [`Trainer::fit`].
     #[must_use]
     pub fn on_batch(mut self, f: impl FnMut(&BatchReport) -> Flow + 'a) -> Self {
         self.on_batch = Some(Box::new(f));
@@ -126,12 +134,18 @@ impl<'a, S: Scalar> Trainer<'a, S> {
     /// Trains `network` on `train` with mini-batches shuffled anew each epoch.
     ///
     /// At the end, also after early stopping or cancellation, the network holds the weights of
-    /// the best epoch (of the last step, if the configuration says so or no epoch has ended).
+    /// the best epoch (of the last step, if the configuration says so or no epoch has ended). The
+    /// best epoch is that of the lowest validation loss; without validation data, of the lowest
+    /// running training loss, which is gathered while the weights move and so lags behind them.
+    ///
+    /// A batch whose labels are all ignored by the loss, or of weight 0 in it, is skipped: no step,
+    /// no share in the scores.
     ///
     /// # Errors
     /// [`Error::Diverged`] when the loss of a batch or of the validation examples, or a weight, is
     /// infinite or NaN: the network then holds the weights of the best epoch, or its initial ones;
-    /// other [`Error`]s if network, loss, data and configuration do not fit.
+    /// other [`Error`]s if network, loss, data and configuration do not fit, or the loss ignores
+    /// all examples.
     pub fn fit(
         mut self,
         network: &mut Network<S>,
@@ -169,6 +183,9 @@ impl<'a, S: Scalar> Trainer<'a, S> {
             };
             report.seconds = start.elapsed().as_secs_f64();
             report.best = best.offer(&report, network);
+            if let Some(plateau) = &mut run.plateau {
+                run.reduced_rate = plateau.observe(report.monitored(), run.reduced_rate);
+            }
             history.epochs.push(report);
             if self.on_epoch.as_mut().is_some_and(|f| f(&report, network).is_break()) {
                 history.stop = StopReason::Cancelled;
@@ -218,34 +235,46 @@ impl<'a, S: Scalar> Trainer<'a, S> {
         dropout: &mut dyn Rng,
     ) -> Result<Flow> {
         run.sum.clear();
+        run.skipped = None;
         let count = batches.len();
         for batch in 1..=count {
             let Some(examples) = batches.next() else { break };
             run.batch = batch;
-            let rate = run.schedule.rate(run.base_rate, run.optimizer.steps());
-            run.optimizer.set_learning_rate(rate);
+            run.optimizer.set_learning_rate(run.rate());
             let targets = targets(examples.target);
             let forward = network.forward_train(examples.features, &mut run.workspace, dropout)?;
-            let backward = forward.backward(loss, targets, &mut run.gradient)?;
+            let backward = match forward.backward(loss, targets, &mut run.gradient) {
+                Err(error) if has_no_weight(&error) => {
+                    run.skipped = Some(error);
+                    if self.cancelled() {
+                        return Ok(Flow::Break(()));
+                    }
+                    continue;
+                }
+                backward => backward?,
+            };
             let value = backward.loss();
             if !value.is_finite() {
                 let place = backward.forward().first_non_finite();
                 let kept = String::new();
                 return Err(Error::Diverged { epoch, batch, loss: value.as_f64(), place, kept });
             }
-            run.sum.add(value, backward.forward().output(), targets);
+            run.sum.add(loss, Some(value), backward.forward().output(), targets);
             if let Some(clip) = self.config.clip {
                 clip.apply(&mut run.gradient);
             }
             run.optimizer.step(network.theta_mut(), &run.gradient)?;
 
             let report = BatchReport { epoch, batch, batches: count, loss: value.as_f64() };
-            let cancelled = self.cancel.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed));
-            if cancelled || self.on_batch.as_mut().is_some_and(|f| f(&report).is_break()) {
+            if self.cancelled() || self.on_batch.as_mut().is_some_and(|f| f(&report).is_break()) {
                 return Ok(Flow::Break(()));
             }
         }
         Ok(Flow::Continue(()))
+    }
+
+    fn cancelled(&self) -> bool {
+        self.cancel.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
     /// Scores after the epoch.
@@ -257,13 +286,15 @@ impl<'a, S: Scalar> Trainer<'a, S> {
         loss: &dyn Loss<S>,
     ) -> Result<EpochReport> {
         let mut report = run.report(epoch)?;
-        report.validation = self.scores(self.validation, network, loss, run)?;
+        let validation = self.scores(self.validation, network, loss, run)?;
+        report.validation = validation.map(|(scores, _)| scores);
         let monitored = report.monitored();
         if !monitored.is_finite() {
-            let (batch, place, kept) = (run.batch, None, String::new());
+            let place = validation.and_then(|(_, place)| place);
+            let (batch, kept) = (run.batch, String::new());
             return Err(Error::Diverged { epoch, batch, loss: monitored, place, kept });
         }
-        report.test = self.scores(self.test, network, loss, run)?;
+        report.test = self.scores(self.test, network, loss, run)?.map(|(scores, _)| scores);
         Ok(report)
     }
 
@@ -273,8 +304,8 @@ impl<'a, S: Scalar> Trainer<'a, S> {
         network: &Network<S>,
         loss: &dyn Loss<S>,
         run: &mut Run<S>,
-    ) -> Result<Option<crate::Scores>> {
-        data.map(|data| evaluate(network, loss, data, &mut run.workspace)).transpose()
+    ) -> Result<Option<(Scores, Option<NonFinite>)>> {
+        data.map(|data| evaluate_with_place(network, loss, data, &mut run.workspace)).transpose()
     }
 }
 
@@ -303,9 +334,21 @@ impl<S: Scalar> Run<S> {
             optimizer: config.optimizer.build(network.parameter_count(), decay_on)?,
             schedule,
             base_rate: config.optimizer.learning_rate(),
+            plateau: config.plateau.clone().map(ReduceOnPlateau::new).transpose()?,
+            reduced_rate: config.optimizer.learning_rate(),
             sum: ScoreSum::new(),
             batch: 0,
+            skipped: None,
         })
+    }
+
+    /// The rate of the next step: the schedule's, reduced as the plateau has reduced the base.
+    fn rate(&self) -> f64 {
+        let rate = self.schedule.rate(self.base_rate, self.optimizer.steps());
+        if self.reduced_rate == self.base_rate {
+            return rate;
+        }
+        rate * (self.reduced_rate / self.base_rate)
     }
 
     /// A step can break the weights after a loss that was finite. The next loss shows it, but the
@@ -322,16 +365,18 @@ impl<S: Scalar> Run<S> {
         }
         let examples = train.batch(0..train.len().min(self.workspace.batch()));
         let forward = network.forward(examples.features, &mut self.workspace)?;
-        let value = forward.loss(loss, targets(examples.target))?.as_f64();
+        let value = match forward.loss(loss, targets(examples.target)) {
+            Err(error) if has_no_weight(&error) => f64::NAN,
+            value => value?.as_f64(),
+        };
         let (batch, place, kept) = (self.batch, forward.first_non_finite(), String::new());
         Err(Error::Diverged { epoch, batch, loss: value, place, kept })
     }
 
-    fn report(&self, epoch: usize) -> Result<EpochReport> {
-        let train = self
-            .sum
-            .scores()
-            .ok_or_else(|| Error::Mismatch("there are no examples to train on".to_owned()))?;
+    fn report(&mut self, epoch: usize) -> Result<EpochReport> {
+        let Some(train) = self.sum.scores() else {
+            return Err(nothing_counts(self.skipped.take(), "train on"));
+        };
         let learning_rate = self.optimizer.learning_rate();
         let (validation, test, seconds, best) = (None, None, 0.0, false);
         Ok(EpochReport { epoch, train, validation, test, learning_rate, seconds, best })

@@ -103,7 +103,10 @@ impl Parts {
         }
         let IdxArray { dims, data } = read_idx(&self.images)?;
         let [rows, size @ ..] = &dims[..] else { unreachable!("an IDX file has a dimension") };
-        let (rows, columns) = (*rows, size.iter().product::<usize>());
+        let rows = *rows;
+        // With no rows the file's length does not bound the other dimensions.
+        let columns = size.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
+        let columns = if rows == 0 { 0 } else { columns.unwrap_or(0) };
         if size.is_empty() {
             return dimensions(&self.images, &dims, "images × rows × columns");
         }

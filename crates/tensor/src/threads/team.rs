@@ -10,12 +10,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
 
 /// What the members run; the leader keeps the closure alive until all have finished.
 type Job = *const (dyn Fn(usize) + Sync);
 
-/// Checks of the next job's number before a member sleeps (some tens of microseconds).
-const SPINS: usize = if cfg!(miri) { 10 } else { 20_000 };
+/// Looks at the clock while spinning, each after this many checks.
+const CHECKS: usize = 64;
+/// How long a thread spins before it sleeps: longer than the serial parts between two products.
+const SPIN: Duration = if cfg!(miri) { Duration::ZERO } else { Duration::from_micros(200) };
 
 struct Shared {
     /// Written by the leader while no member runs, read by members after `epoch` has moved.
@@ -47,6 +50,23 @@ pub(super) struct Team {
     shared: Arc<Shared>,
     members: Vec<JoinHandle<()>>,
     leader: Mutex<()>,
+    spin: Duration,
+}
+
+/// Spins until `ready` or the time is over; whether it became ready.
+fn spin_until(time: Duration, ready: impl Fn() -> bool) -> bool {
+    let start = Instant::now();
+    loop {
+        for _ in 0..CHECKS {
+            if ready() {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        if start.elapsed() >= time {
+            return false;
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -68,14 +88,14 @@ impl Team {
             wake: Condvar::new(),
             done: Condvar::new(),
         });
-        let mut team = Self { shared, members: Vec::new(), leader: Mutex::new(()) };
         // More members than cores would keep each other from running by spinning.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let spins = if count <= cores { SPINS } else { 0 };
+        let spin = if count <= cores { SPIN } else { Duration::ZERO };
+        let mut team = Self { shared, members: Vec::new(), leader: Mutex::new(()), spin };
         for member in 1..count {
             let shared = Arc::clone(&team.shared);
             let name = format!("chainrule-{member}");
-            let thread = Builder::new().name(name).spawn(move || shared.serve(member, spins))?;
+            let thread = Builder::new().name(name).spawn(move || shared.serve(member, spin))?;
             team.members.push(thread);
         }
         Ok(team)
@@ -94,8 +114,8 @@ impl Team {
             Err(TryLockError::WouldBlock) => return (0..self.count()).for_each(job),
         };
         let shared = &*self.shared;
-        // SAFETY: only the lifetime is erased; `finish` below returns, or is run by unwinding,
-        // after every member has finished with the closure, and the borrow outlives it.
+        // SAFETY: only the lifetime is erased; `finish` below returns after every member has
+        // finished with the closure, nothing before it unwinds, and the borrow outlives it.
         let erased = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), Job>(job) };
         // SAFETY: the leader lock is held and no member runs, so nobody else touches `job`.
         unsafe { *shared.job.get() = Some(erased) };
@@ -106,7 +126,7 @@ impl Team {
             shared.wake.notify_all();
         }
         let own = catch_unwind(AssertUnwindSafe(|| job(0)));
-        shared.finish();
+        shared.finish(self.spin);
         let members = lock(&shared.panic).take();
         if let Some(panic) = own.err().or(members) {
             resume_unwind(panic);
@@ -116,10 +136,10 @@ impl Team {
 
 impl Shared {
     /// A member's life.
-    fn serve(&self, member: usize, spins: usize) {
+    fn serve(&self, member: usize, spin: Duration) {
         let mut seen = 0;
         loop {
-            self.await_epoch_after(seen, spins);
+            self.await_epoch_after(seen, spin);
             if self.stop.load(SeqCst) {
                 return;
             }
@@ -131,7 +151,13 @@ impl Shared {
                 // SAFETY: the leader keeps the closure alive until `running` is 0.
                 let job = unsafe { &*job };
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job(member))) {
-                    *lock(&self.panic) = Some(panic);
+                    let mut first = lock(&self.panic);
+                    if first.is_none() {
+                        *first = Some(panic);
+                    } else {
+                        // Dropping it could panic outside of `catch_unwind`.
+                        std::mem::forget(panic);
+                    }
                 }
             }
             if self.running.fetch_sub(1, SeqCst) == 1 && self.leader_sleeps.load(SeqCst) {
@@ -143,12 +169,9 @@ impl Shared {
 
     /// Waits until more than `seen` jobs have been published. Between "asleep" and the last look
     /// at `epoch` the gate is held, so that no wake-up is missed.
-    fn await_epoch_after(&self, seen: usize, spins: usize) {
-        for _ in 0..spins {
-            if self.epoch.load(SeqCst) != seen {
-                return;
-            }
-            std::hint::spin_loop();
+    fn await_epoch_after(&self, seen: usize, spin: Duration) {
+        if spin_until(spin, || self.epoch.load(SeqCst) != seen) {
+            return;
         }
         let mut gate = lock(&self.gate);
         self.sleeping.fetch_add(1, SeqCst);
@@ -159,12 +182,9 @@ impl Shared {
     }
 
     /// The leader's wait for the members.
-    fn finish(&self) {
-        for _ in 0..SPINS {
-            if self.running.load(SeqCst) == 0 {
-                return;
-            }
-            std::hint::spin_loop();
+    fn finish(&self, spin: Duration) {
+        if spin_until(spin, || self.running.load(SeqCst) == 0) {
+            return;
         }
         let mut gate = lock(&self.gate);
         self.leader_sleeps.store(true, SeqCst);
