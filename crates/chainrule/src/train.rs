@@ -1,6 +1,7 @@
 //! Training: epochs of mini-batches, scores, the best weights, early stopping, cancellation.
 
 mod history;
+mod run;
 mod trainer;
 
 pub use history::{BatchReport, EpochReport, Flow, History, StopReason};

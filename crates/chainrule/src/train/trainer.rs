@@ -5,19 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use chainrule_autograd_manual::{Network, NetworkError, NonFinite, Workspace};
+use chainrule_autograd_manual::{Network, NonFinite};
 use chainrule_data::{Batches, Dataset};
 use chainrule_loss::Loss;
-use chainrule_optim::{DecayOn, Optimizer, ReduceOnPlateau, Schedule};
-use chainrule_tensor::{Scalar, Threads};
+use chainrule_tensor::Scalar;
 use rand::Rng;
 
+use super::run::{Best, Run};
 use super::{
     BatchReport, EpochReport, Flow, History, StopReason, evaluate_with_place, has_no_weight,
-    nothing_counts, targets,
+    targets,
 };
 use crate::error::{Error, Result};
-use crate::metrics::{ScoreSum, Scores};
+use crate::metrics::Scores;
 use crate::{Stream, TrainingConfig, rng};
 
 type EpochCallback<'a, S> = Box<dyn FnMut(&EpochReport, &Network<S>) -> Flow + 'a>;
@@ -58,31 +58,6 @@ impl<S: Scalar> fmt::Debug for Trainer<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Trainer").field("config", &self.config).finish_non_exhaustive()
     }
-}
-
-/// What a run needs beside network and data; made once.
-struct Run<S: Scalar> {
-    workspace: Workspace<S>,
-    gradient: Vec<S>,
-    optimizer: Box<dyn Optimizer<S>>,
-    schedule: Schedule,
-    base_rate: f64,
-    plateau: Option<ReduceOnPlateau>,
-    /// What the plateau has left of the base rate.
-    reduced_rate: f64,
-    sum: ScoreSum,
-    /// The batch of the last step, from 1.
-    batch: usize,
-    /// The error of the last batch without weight, which was skipped.
-    skipped: Option<NetworkError>,
-}
-
-/// The weights of the best epoch so far.
-struct Best<S> {
-    theta: Vec<S>,
-    /// 0 before the first epoch has ended.
-    epoch: usize,
-    loss: f64,
 }
 
 impl<'a, S: Scalar> Trainer<'a, S> {
@@ -306,105 +281,5 @@ impl<'a, S: Scalar> Trainer<'a, S> {
         run: &mut Run<S>,
     ) -> Result<Option<(Scores, Option<NonFinite>)>> {
         data.map(|data| evaluate_with_place(network, loss, data, &mut run.workspace)).transpose()
-    }
-}
-
-impl<S: Scalar> Run<S> {
-    fn new(
-        config: &TrainingConfig,
-        network: &Network<S>,
-        batches: &Batches<'_, S>,
-        epochs: usize,
-    ) -> Result<Self> {
-        let threads = match config.threads {
-            Some(count) => Threads::new(count)?,
-            None => Threads::available(),
-        };
-        let decay_on = if config.decay_biases {
-            DecayOn::All
-        } else {
-            DecayOn::Ranges(network.layout().weight_ranges())
-        };
-        let steps = (batches.len() as u64).saturating_mul(epochs as u64);
-        let schedule = config.schedule.clone().with_total_steps(steps);
-        schedule.validate(config.optimizer.learning_rate())?;
-        Ok(Self {
-            workspace: Workspace::with_threads(network, batches.batch_size(), threads)?,
-            gradient: vec![S::zero(); network.parameter_count()],
-            optimizer: config.optimizer.build(network.parameter_count(), decay_on)?,
-            schedule,
-            base_rate: config.optimizer.learning_rate(),
-            plateau: config.plateau.clone().map(ReduceOnPlateau::new).transpose()?,
-            reduced_rate: config.optimizer.learning_rate(),
-            sum: ScoreSum::new(),
-            batch: 0,
-            skipped: None,
-        })
-    }
-
-    /// The rate of the next step: the schedule's, reduced as the plateau has reduced the base.
-    fn rate(&self) -> f64 {
-        let rate = self.schedule.rate(self.base_rate, self.optimizer.steps());
-        if self.reduced_rate == self.base_rate {
-            return rate;
-        }
-        rate * (self.reduced_rate / self.base_rate)
-    }
-
-    /// A step can break the weights after a loss that was finite. The next loss shows it, but the
-    /// last step has none after it.
-    fn check_weights(
-        &mut self,
-        epoch: usize,
-        network: &Network<S>,
-        loss: &dyn Loss<S>,
-        train: &Dataset<S>,
-    ) -> Result<()> {
-        if network.theta().iter().all(|weight| weight.is_finite()) {
-            return Ok(());
-        }
-        let examples = train.batch(0..train.len().min(self.workspace.batch()));
-        let forward = network.forward(examples.features, &mut self.workspace)?;
-        let value = match forward.loss(loss, targets(examples.target)) {
-            Err(error) if has_no_weight(&error) => f64::NAN,
-            value => value?.as_f64(),
-        };
-        let (batch, place, kept) = (self.batch, forward.first_non_finite(), String::new());
-        Err(Error::Diverged { epoch, batch, loss: value, place, kept })
-    }
-
-    fn report(&mut self, epoch: usize) -> Result<EpochReport> {
-        let Some(train) = self.sum.scores() else {
-            return Err(nothing_counts(self.skipped.take(), "train on"));
-        };
-        let learning_rate = self.optimizer.learning_rate();
-        let (validation, test, seconds, best) = (None, None, 0.0, false);
-        Ok(EpochReport { epoch, train, validation, test, learning_rate, seconds, best })
-    }
-}
-
-impl<S: Scalar> Best<S> {
-    /// Keeps the network's weights if the monitored loss is the lowest so far.
-    fn offer(&mut self, report: &EpochReport, network: &Network<S>) -> bool {
-        let better = report.monitored() < self.loss;
-        if better {
-            self.theta.copy_from_slice(network.theta());
-            (self.epoch, self.loss) = (report.epoch, report.monitored());
-        }
-        better
-    }
-
-    /// Tells in a divergence error which weights were put back.
-    fn name(&self, error: Error) -> Error {
-        match error {
-            Error::Diverged { epoch, batch, loss, place, .. } => {
-                let kept = match self.epoch {
-                    0 => "initial weights".to_owned(),
-                    best => format!("weights of epoch {best}"),
-                };
-                Error::Diverged { epoch, batch, loss, place, kept }
-            }
-            other => other,
-        }
     }
 }
