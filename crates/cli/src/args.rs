@@ -204,10 +204,10 @@ pub(crate) struct Check {
     #[arg(long, value_name = "WIDTHS")]
     pub(crate) sizes: Option<Widths>,
     /// Activation of the fresh network's hidden layers [default: relu]
-    #[arg(long, value_name = "NAME", value_parser = activation, requires = "sizes")]
+    #[arg(long, value_name = "NAME", value_parser = activation, conflicts_with = "model")]
     pub(crate) activation: Option<Activation>,
     /// Loss of the fresh network [default: cross_entropy]
-    #[arg(long, value_name = "NAME", requires = "sizes")]
+    #[arg(long, value_name = "NAME", conflicts_with = "model")]
     pub(crate) loss: Option<String>,
     /// How many examples to check with
     #[arg(long, value_name = "N", default_value_t = 8)]

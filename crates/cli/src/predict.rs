@@ -11,11 +11,11 @@ use crate::args::Predict;
 use crate::error::Result;
 use crate::output::Output;
 use crate::source;
-use crate::train::check_writable;
+use crate::train::check_output;
 
 pub(crate) fn run(args: &Predict, output: &mut Output) -> Result<ExitCode> {
     if let Some(path) = &args.output {
-        check_writable(path)?;
+        check_output(path, &[Some(&args.model.model), args.model.data.as_deref()])?;
     }
     let model = Model::<f32>::load(&args.model.model)?;
     let features = source::features(&model, args.model.data.as_deref())?;

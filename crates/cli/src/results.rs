@@ -20,8 +20,10 @@ use crate::source::{DIGITS, Source, widen};
 
 /// How many training examples the network's gradient is checked with.
 const CHECKED_EXAMPLES: usize = 8;
-/// How many parameters.
+/// How many parameters, if the network is not too large.
 const CHECKED_ENTRIES: usize = 2000;
+/// Multiplications that the check may take, some seconds; each entry takes two forward passes.
+const CHECK_WORK: usize = 30_000_000_000;
 
 /// A trained model, and how it went.
 pub(crate) struct Trained {
@@ -46,11 +48,11 @@ pub(crate) fn show(
 ) -> Result {
     output.progress("");
     ended(source, trained, output);
+    saved(&args.output, trained, output);
     gradient(source, trained, output)?;
     if let Err(error) = explanations(source, trained, output) {
         output.titled("why", format_args!("not possible: {}", error.line()));
     }
-    saved(&args.output, trained, output);
     next(args, trained, output);
     let Trained { history, test, seconds, .. } = trained;
     let (name, value) = match test.metric {
@@ -97,7 +99,9 @@ fn gradient(source: &Source, trained: &Trained, output: &mut Output) -> Result {
     let model = check::widen_model(&trained.model)?;
     let rows: Vec<usize> = (0..source.train.len().min(CHECKED_EXAMPLES)).collect();
     let examples = widen(&source.train.select(&rows))?;
-    match check::of_model(&model, &examples, CHECKED_ENTRIES, 0) {
+    let pass = model.network().parameter_count().saturating_mul(2 * rows.len()).max(1);
+    let entries = (CHECK_WORK / pass).clamp(20, CHECKED_ENTRIES);
+    match check::of_model(&model, &examples, entries, 0) {
         Ok(checked) => checked.show(output, "training "),
         // Weights of a network that almost diverged may be beyond what a difference can resolve.
         Err(error) => {

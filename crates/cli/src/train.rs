@@ -25,7 +25,8 @@ use crate::source::{DIGITS, Source};
 
 pub(crate) fn run(args: &Train, output: &mut Output) -> Result<ExitCode> {
     let config = options::config(args)?;
-    check_writable(&args.output)?;
+    let inputs = [args.data.data.as_deref(), args.training.config.as_deref()];
+    check_output(&args.output, &inputs)?;
     let source = Source::load(&args.data, &config)?;
     options::check_memory(&config, source.train.features().cols(), source.train.outputs())?;
     let model = Model::new(&config, &source.train)?;
@@ -125,8 +126,25 @@ fn save_last_good(
     }
 }
 
+/// Checks before the work that the output can be written, and that it is none of the inputs, nor a
+/// file of a folder that is one.
+pub(crate) fn check_output(path: &Path, inputs: &[Option<&Path>]) -> Result {
+    if let Ok(output) = path.canonicalize() {
+        for input in inputs.iter().flatten() {
+            let Ok(real) = input.canonicalize() else { continue };
+            if output == real || (real.is_dir() && output.parent() == Some(&*real)) {
+                let (path, input) = (path.display(), input.display());
+                return Err(CliError::Usage(format!(
+                    "writing {path} would destroy the input {input}; name another output"
+                )));
+            }
+        }
+    }
+    check_writable(path)
+}
+
 /// Finds out before training whether the model can be saved.
-pub(crate) fn check_writable(path: &Path) -> Result {
+fn check_writable(path: &Path) -> Result {
     let name = path.display();
     if path.is_dir() {
         return Err(CliError::Usage(format!("{name} is a folder; name a file to write")));

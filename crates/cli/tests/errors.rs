@@ -129,6 +129,37 @@ fn divergence_after_an_epoch_saves_the_last_good_model() {
     lab.ok(&format!("info {MODEL}"));
 }
 
+#[test]
+fn an_input_is_not_overwritten() {
+    let lab = Lab::new();
+    lab.ok("train --epochs 1 -q");
+    let mut rows = String::from("x,y,kind\n");
+    for i in 0..20 {
+        rows += &format!("{i},{},{}\n", i * i, ["a", "b"][i % 2]);
+    }
+    let data = lab.write("kinds.csv", &rows);
+    let config = lab.write("run.toml", "[training]\nepochs = 1\n");
+    let model = lab.path(MODEL);
+    let before = std::fs::read(&model).unwrap();
+    for words in [
+        "train --data kinds.csv --epochs 1 --output kinds.csv".to_owned(),
+        "train --config run.toml --output ./run.toml".to_owned(),
+        "train --data kinds.csv --config run.toml --output run.toml".to_owned(),
+        format!("predict {MODEL} --output {MODEL}"),
+        format!("predict {MODEL} --data kinds.csv --output kinds.csv"),
+    ] {
+        let line = lab.fails(&words, 2);
+        assert!(line.contains("would destroy the input"), "{line}");
+    }
+    assert_eq!(std::fs::read_to_string(data).unwrap(), rows);
+    assert!(std::fs::read_to_string(config).unwrap().starts_with("[training]"));
+    assert_eq!(std::fs::read(model).unwrap(), before);
+    // Training again over an old model is what --output is for.
+    lab.ok("train --epochs 1 -q");
+    lab.fails(&format!("check {MODEL} --loss mse"), 2);
+    lab.fails(&format!("check {MODEL} --activation tanh"), 2);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_a_failure() {

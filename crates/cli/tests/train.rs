@@ -54,19 +54,19 @@ fn json_is_one_object_a_line_and_agrees_with_the_text() {
         "network",
         "epoch",
         "epoch",
+        "saved",
         "gradient_check",
         "explanation",
         "explanation",
-        "saved",
         "result",
     ];
     assert_eq!(kinds, expected);
     assert_eq!(records[2]["epoch"], 1);
     assert!(records[2]["train"]["loss"].as_f64() > records[3]["train"]["loss"].as_f64());
-    assert_eq!(records[4]["passed"], true);
-    assert_eq!(records[5]["param"], "W_112");
-    let product = records[6]["value"].as_f64().unwrap();
-    assert!((product / records[6]["gradient"].as_f64().unwrap() - 1.0).abs() < 1e-12);
+    assert_eq!(records[5]["passed"], true);
+    assert_eq!(records[6]["param"], "W_112");
+    let product = records[7]["value"].as_f64().unwrap();
+    assert!((product / records[7]["gradient"].as_f64().unwrap() - 1.0).abs() < 1e-12);
     let share = records[8]["test_accuracy"].as_f64().unwrap();
     let text = lab.ok("train --epochs 2 --quiet");
     assert_eq!(text.lines().last().unwrap(), format!("test accuracy {:.1} %", 100.0 * share));
