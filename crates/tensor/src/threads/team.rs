@@ -98,6 +98,8 @@ impl Team {
             let thread = Builder::new().name(name).spawn(move || shared.serve(member, spin))?;
             team.members.push(thread);
         }
+        // A thread allocates while it starts; not later, in the middle of a step.
+        team.run(&|_| ());
         Ok(team)
     }
 
