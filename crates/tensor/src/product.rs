@@ -6,14 +6,30 @@
 //! | `C = A B` | [`mul_nn`] | hidden units: `∇_{H_{i-1}} L = ∇_{A_i} L · W_i` |
 //! | `C = Aᵀ B` | [`mul_tn`] | weights: `∇_{W_i} L = (∇_{A_i} L)ᵀ H_{i-1}` |
 //!
-//! faer multiplies, on one thread at a time; threads share a product by blocks of its rows, so
-//! that no sum is split and the bits do not depend on the number of threads. (Another instruction
-//! set may round differently.)
+//! Where the processor has fused multiply-adds on vectors (AVX2, AVX-512, NEON), every element of
+//! a product of more than a few rows is one chain of them over `k`, in that order; `A Bᵀ` of one to
+//! three rows takes interleaved parts of the sum instead. Threads share a product by parts of its
+//! output, so no sum is split and the bits do not depend on the number of threads. (Another
+//! instruction set may round differently.) Elsewhere faer multiplies.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+mod blocks;
+mod fallback;
+mod lanes;
+mod pack;
+mod scratch;
+mod tile;
+mod vector;
 
+use pulp::Arch;
+#[cfg(test)]
+use pulp::WithSimd;
+
+use crate::simd::arch;
 use crate::{MatrixView, MatrixViewMut, Scalar, Threads};
+use blocks::Part;
+use fallback::Gemm;
+#[doc(hidden)]
+pub use lanes::Lanes;
 
 /// What a product does to its destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,99 +57,115 @@ impl<'a, S: Scalar> Operand<'a, S> {
     fn transposed(m: MatrixView<'a, S>) -> Self {
         Self { transposed: true, ..Self::plain(m) }
     }
-}
 
-/// The product of one element type; use [`mul_nt`], [`mul_nn`] and [`mul_tn`].
-pub trait Gemm: Sized {
-    /// Rows `first..first + c.rows()` of `A B` into `c`, on the calling thread.
-    fn gemm_rows(
-        a: Operand<'_, Self>,
-        b: Operand<'_, Self>,
-        first: usize,
-        c: &mut [Self],
-        store: Store,
-    );
+    /// The inner dimension, of a left factor.
+    fn inner(&self) -> usize {
+        if self.transposed { self.rows } else { self.cols }
+    }
 }
-
-macro_rules! gemm {
-    ($float:ty) => {
-        impl Gemm for $float {
-            fn gemm_rows(
-                a: Operand<'_, Self>,
-                b: Operand<'_, Self>,
-                first: usize,
-                c: &mut [Self],
-                store: Store,
-            ) {
-                fn view<'a>(m: Operand<'a, $float>) -> MatRef<'a, $float> {
-                    let view = MatRef::from_row_major_slice(m.data, m.rows, m.cols);
-                    if m.transposed { view.transpose() } else { view }
-                }
-                let b = view(b);
-                let rows = c.len() / b.ncols();
-                let c = MatMut::from_row_major_slice_mut(c, rows, b.ncols());
-                let accum = match store {
-                    Store::Replace => Accum::Replace,
-                    Store::Add => Accum::Add,
-                };
-                matmul(c, accum, view(a).subrows(first, rows), b, 1.0, Par::Seq);
-            }
-        }
-    };
-}
-
-gemm!(f32);
-gemm!(f64);
 
 /// Multiplications below which a product is not worth a second thread.
 const MIN_WORK_PER_THREAD: usize = 1 << 18;
-/// Fewer rows than this in a block, or columns in the product, and faer takes another kernel,
-/// which may round differently.
+/// A part of a product has at least as many rows or columns.
 const MIN_BLOCK: usize = 16;
+/// Rows of a block of faer's.
+const FAER_BLOCK: usize = 64;
 
-/// Rows of a block where blocks must be cut by shape alone.
-const FIXED_BLOCK: usize = 64;
-
-/// Whether faer cuts the inner dimension of every product at the same places: its kernels for AVX2
-/// with FMA and for AVX-512 do, its portable ones fit the cut to the product's shape.
-fn inner_cut_is_fixed() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::is_x86_feature_detected as has;
-        has!("avx512f") || (has!("avx2") && has!("fma"))
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    false
-}
-
-/// Into how many blocks of rows an (m × n) product over `k` is cut. With a fixed inner cut any
-/// number gives the same bits, so it is what suits the threads; else it follows from the shape
-/// alone, on one thread too.
-fn parts((m, n, k): (usize, usize, usize), threads: usize, inner_cut_is_fixed: bool) -> usize {
+/// Into how many blocks of rows faer's (m × n) product over `k` is cut, for any number of threads:
+/// faer fits the cut of the inner dimension to the shape, so the blocks follow from it alone.
+fn parts((m, n, k): (usize, usize, usize)) -> usize {
     let work = m.saturating_mul(n).saturating_mul(k);
     let worthwhile = (work / MIN_WORK_PER_THREAD).min(m / MIN_BLOCK);
-    if n < MIN_BLOCK || worthwhile < 2 {
-        1
-    } else if inner_cut_is_fixed {
-        threads.min(worthwhile)
-    } else {
-        m.div_ceil(FIXED_BLOCK).min(worthwhile)
-    }
+    if n < MIN_BLOCK || worthwhile < 2 { 1 } else { m.div_ceil(FAER_BLOCK).min(worthwhile) }
 }
 
-fn multiply<S: Scalar>(
+/// The product by tiles; each thread takes a range of its columns or, if there are fewer, rows.
+fn multiply_tiled<S: Scalar>(
+    arch: Arch,
     a: Operand<'_, S>,
     b: Operand<'_, S>,
     mut c: MatrixViewMut<'_, S>,
     store: Store,
     threads: &Threads,
 ) {
-    let (m, n) = (c.rows(), c.cols());
-    let k = if a.transposed { a.rows } else { a.cols };
+    let (m, n, k) = (c.rows(), c.cols(), a.inner());
+    let work = m.saturating_mul(n).saturating_mul(k);
+    let parts = (work / MIN_WORK_PER_THREAD).min(m.max(n) / MIN_BLOCK).clamp(1, threads.count());
+    let whole = Part::new(a, b, c.as_mut_slice(), n, store);
+    if parts == 1 {
+        return arch.dispatch(whole);
+    }
+    let whole = Shared(whole);
+    threads.for_each(parts, |part| {
+        let Shared(whole) = &whole;
+        // Whole vectors of columns.
+        let cut = |at: usize, count: usize, unit: usize| {
+            (at * count.div_ceil(unit) / parts * unit).min(count)
+        };
+        let (rows, cols) = if n >= m {
+            (0..m, cut(part, n, MIN_BLOCK)..cut(part + 1, n, MIN_BLOCK))
+        } else {
+            (cut(part, m, 1)..cut(part + 1, m, 1), 0..n)
+        };
+        arch.dispatch(whole.within(rows, cols));
+    });
+}
+
+/// A product that the members of a team share.
+struct Shared<S>(Part<S>);
+
+// SAFETY: the operands are only read, and each member writes to rows or columns of its own.
+unsafe impl<S: Scalar> Sync for Shared<S> {}
+
+/// The products of one element type, compiled in this crate for both; use [`mul_nt`], [`mul_nn`] and
+/// [`mul_tn`].
+#[doc(hidden)]
+pub trait Product: Sized {
+    /// `C = A B` or `C += A B`.
+    fn multiply(
+        a: Operand<'_, Self>,
+        b: Operand<'_, Self>,
+        c: MatrixViewMut<'_, Self>,
+        store: Store,
+        threads: &Threads,
+    );
+}
+
+macro_rules! product {
+    ($float:ty) => {
+        impl Product for $float {
+            fn multiply(
+                a: Operand<'_, Self>,
+                b: Operand<'_, Self>,
+                c: MatrixViewMut<'_, Self>,
+                store: Store,
+                threads: &Threads,
+            ) {
+                multiply(a, b, c, store, threads);
+            }
+        }
+    };
+}
+
+product!(f32);
+product!(f64);
+
+fn multiply<S: Scalar + Gemm>(
+    a: Operand<'_, S>,
+    b: Operand<'_, S>,
+    mut c: MatrixViewMut<'_, S>,
+    store: Store,
+    threads: &Threads,
+) {
+    let (m, n, k) = (c.rows(), c.cols(), a.inner());
     if m == 0 || n == 0 {
         return;
     }
-    let parts = parts((m, n, k), threads.count(), inner_cut_is_fixed());
+    match arch() {
+        Arch::Scalar => {}
+        arch => return multiply_tiled(arch, a, b, c, store, threads),
+    }
+    let parts = parts((m, n, k));
     if parts < 2 {
         S::gemm_rows(a, b, 0, c.as_mut_slice(), store);
     } else {
@@ -176,7 +208,7 @@ pub fn mul_nt<S: Scalar>(
     threads: &Threads,
 ) {
     check("A Bᵀ", (a.rows(), a.cols()), (b.cols(), b.rows()), (c.rows(), c.cols()));
-    multiply(Operand::plain(a), Operand::transposed(b), c, store, threads);
+    S::multiply(Operand::plain(a), Operand::transposed(b), c, store, threads);
 }
 
 /// `C = A B` or `C += A B`: `a` (m × k), `b` (k × n), `c` (m × n).
@@ -191,7 +223,7 @@ pub fn mul_nn<S: Scalar>(
     threads: &Threads,
 ) {
     check("A B", (a.rows(), a.cols()), (b.rows(), b.cols()), (c.rows(), c.cols()));
-    multiply(Operand::plain(a), Operand::plain(b), c, store, threads);
+    S::multiply(Operand::plain(a), Operand::plain(b), c, store, threads);
 }
 
 /// `C = Aᵀ B` or `C += Aᵀ B`: `a` (k × m), `b` (k × n), `c` (m × n).
@@ -206,27 +238,69 @@ pub fn mul_tn<S: Scalar>(
     threads: &Threads,
 ) {
     check("Aᵀ B", (a.cols(), a.rows()), (b.rows(), b.cols()), (c.rows(), c.cols()));
-    multiply(Operand::transposed(a), Operand::plain(b), c, store, threads);
+    S::multiply(Operand::transposed(a), Operand::plain(b), c, store, threads);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Matrix;
 
     #[test]
-    fn without_a_fixed_inner_cut_the_blocks_follow_from_the_shape() {
-        for shape in [(1, 512, 512), (128, 784, 512), (512, 1024, 2048), (100, 10, 4096)] {
-            let cut = |threads| parts(shape, threads, false);
-            assert!((1..=16).all(|threads| cut(threads) == cut(1)), "{shape:?}");
+    fn faers_blocks_are_worth_their_while() {
+        for shape in [(8, 16, 16), (128, 15, 4096), (31, 4096, 4096)] {
+            assert_eq!(parts(shape), 1, "{shape:?}");
         }
-        assert_eq!(parts((512, 1024, 2048), 1, false), 8);
+        assert_eq!(parts((512, 1024, 2048)), 8);
+    }
+
+    /// Values of about one, with a rounding error in nearly every product.
+    fn values<S: Scalar>(rows: usize, cols: usize) -> Matrix<S> {
+        Matrix::from_fn(rows, cols, |i, j| S::of(((i * 31 + j * 17) % 23) as f64 / 7.0 - 1.5))
+    }
+
+    fn operand<S: Scalar>(m: &Matrix<S>, transposed: bool) -> Operand<'_, S> {
+        if transposed { Operand::transposed(m.view()) } else { Operand::plain(m.view()) }
+    }
+
+    /// The tiles with vectors of one number, which Miri can watch, against a plain chain; and with
+    /// the processor's own vectors.
+    fn one_chain_an_element<S: Scalar>() {
+        let shapes = [(1, 1, 1), (4, 3, 0), (5, 1, 9), (7, 20, 5), (25, 9, 17), (4, 40, 3)];
+        let large = [(200, 70, 600), (33, 2100, 40)];
+        for (m, n, k) in shapes.into_iter().chain(large.into_iter().filter(|_| !cfg!(miri))) {
+            for (ta, tb) in [(false, true), (false, false), (true, false), (true, true)] {
+                let a = if ta { values::<S>(k, m) } else { values(m, k) };
+                let b = if tb { values::<S>(n, k) } else { values(k, n) };
+                for store in [Store::Replace, Store::Add] {
+                    let chain = |i, j| {
+                        let a = |p| if ta { a[(p, i)] } else { a[(i, p)] };
+                        let b = |p| if tb { b[(j, p)] } else { b[(p, j)] };
+                        let start = if store == Store::Add { S::one() } else { S::zero() };
+                        (0..k).fold(start, |sum, p| a(p).mul_add(b(p), sum))
+                    };
+                    let product = |run: &dyn Fn(Part<S>)| {
+                        let mut c = Matrix::from_fn(m, n, |_, _| S::one());
+                        let (a, b) = (operand(&a, ta), operand(&b, tb));
+                        run(Part::new(a, b, c.as_mut_slice(), n, store));
+                        c
+                    };
+                    let scalar = product(&|part| part.with_simd(pulp::Scalar::new()));
+                    let place = format!("{m}×{n}×{k} {ta} {tb} {store:?} {}", S::NAME);
+                    if m >= vector::FEW_ROWS || ta || !tb {
+                        assert_eq!(scalar, Matrix::from_fn(m, n, chain), "{place}");
+                        if let arch @ (Arch::V3(_) | Arch::V4(_)) = Arch::new() {
+                            assert_eq!(product(&|part| arch.dispatch(part)), scalar, "{place}");
+                        }
+                    }
+                }
+            }
+        }
     }
 
     #[test]
-    fn small_and_thin_products_stay_whole() {
-        for shape in [(8, 16, 16), (128, 15, 4096), (31, 4096, 4096)] {
-            assert_eq!((parts(shape, 4, true), parts(shape, 4, false)), (1, 1), "{shape:?}");
-        }
-        assert_eq!(parts((128, 784, 512), 4, true), 4);
+    fn every_element_is_one_chain_of_fused_operations() {
+        one_chain_an_element::<f32>();
+        one_chain_an_element::<f64>();
     }
 }

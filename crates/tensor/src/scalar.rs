@@ -6,7 +6,7 @@ use std::iter::Sum;
 use num_traits::{Float, NumAssign};
 
 use crate::math::Exponential;
-use crate::product::Gemm;
+use crate::product::{Lanes, Product};
 
 /// An element of a matrix: `f32` or `f64`.
 ///
@@ -24,7 +24,8 @@ pub trait Scalar:
     + Send
     + Sync
     + Exponential
-    + Gemm
+    + Lanes
+    + Product
     + 'static
 {
     /// The type's name, `"f32"` or `"f64"`.

@@ -1,10 +1,26 @@
 //! Run-time choice of the instruction set.
 
+use std::sync::OnceLock;
+
+use pulp::Arch;
+
+/// The widest vectors this processor has, looked up once. The environment variable
+/// `CHAINRULE_SIMD=portable` asks for the fallback, to test and measure it.
+#[inline]
+pub(crate) fn arch() -> Arch {
+    static ARCH: OnceLock<Arch> = OnceLock::new();
+    *ARCH.get_or_init(|| match std::env::var_os("CHAINRULE_SIMD") {
+        Some(choice) if choice == "portable" => Arch::Scalar,
+        _ => Arch::new(),
+    })
+}
+
 /// Runs `f` compiled for the widest vectors this processor has.
 ///
 /// Loops over slices inside `f` that the compiler can vectorise then use AVX-512 or AVX2 where
 /// they are found at run time, whatever the build's target; elsewhere they use the target's own
-/// (SSE2, NEON). Arithmetic is not contracted into fused operations, so an elementwise loop gives
+/// (SSE2, NEON), as they do anywhere if the environment variable `CHAINRULE_SIMD` is `portable` when
+/// the process first computes. Arithmetic is not contracted into fused operations, so an elementwise loop gives
 /// the same bits under each of them.
 ///
 /// What `f` does must be inlined into it, or it runs as compiled for the build's target: write
@@ -34,5 +50,5 @@ pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
             (self.0)()
         }
     }
-    pulp::Arch::new().dispatch(Run(f))
+    arch().dispatch(Run(f))
 }

@@ -1,0 +1,230 @@
+//! Vectors of an element type, for whichever instruction set.
+
+use pulp::{MemMask, Simd};
+
+/// An element type that fills vector registers.
+pub trait Lanes: num_traits::Zero + Copy {
+    /// A vector of them.
+    type Vector<S: Simd>: Copy;
+
+    /// How many a vector holds.
+    #[inline(always)]
+    fn lanes<S: Simd>() -> usize {
+        size_of::<Self::Vector<S>>() / size_of::<Self>()
+    }
+
+    /// Which lanes of a vector are read.
+    type Mask<S: Simd>: Copy;
+
+    /// The first `count` lanes.
+    fn first<S: Simd>(simd: S, count: usize) -> Self::Mask<S>;
+
+    /// Reads the lanes of the mask from any address; the others are 0.
+    ///
+    /// # Safety
+    /// The numbers of the mask's lanes must be readable at `from`.
+    unsafe fn load_masked<S: Simd>(
+        simd: S,
+        mask: Self::Mask<S>,
+        from: *const Self,
+    ) -> Self::Vector<S>;
+
+    /// The same number in every lane.
+    fn splat<S: Simd>(simd: S, x: Self) -> Self::Vector<S>;
+
+    /// `x y + z`, rounded once.
+    fn mul_add<S: Simd>(
+        simd: S,
+        x: Self::Vector<S>,
+        y: Self::Vector<S>,
+        z: Self::Vector<S>,
+    ) -> Self::Vector<S>;
+
+    /// Rows and columns of the blocks that [`Lanes::turn`] transposes.
+    const SIDE: usize;
+
+    /// Transposes a block: `to[p * to_row + i] = from[i * from_row + p]` for `i` below `height` and
+    /// `p` below `SIDE`, in the order of `p`. It writes `SIDE` values for each `p`, those past
+    /// `height` whatever they are.
+    ///
+    /// # Safety
+    /// `height` must be in `1..=SIDE`, `SIDE` values readable at `from + i * from_row`, and as many
+    /// writable at `to + p * to_row`.
+    unsafe fn turn<S: Simd>(
+        from: *const Self,
+        from_row: usize,
+        height: usize,
+        to: *mut Self,
+        to_row: usize,
+    );
+
+    /// The sum of the lanes.
+    fn sum<S: Simd>(simd: S, x: Self::Vector<S>) -> Self;
+
+    /// Reads a vector from any address.
+    ///
+    /// # Safety
+    /// As many numbers as a vector holds must be readable at `from`.
+    #[inline(always)]
+    unsafe fn load<S: Simd>(from: *const Self) -> Self::Vector<S> {
+        // SAFETY: the caller promises that the numbers are there; the address need not be aligned.
+        unsafe { from.cast::<Self::Vector<S>>().read_unaligned() }
+    }
+
+    /// Writes a vector to any address.
+    ///
+    /// # Safety
+    /// As many numbers as a vector holds must be writable at `to`.
+    #[inline(always)]
+    unsafe fn store<S: Simd>(to: *mut Self, x: Self::Vector<S>) {
+        // SAFETY: the caller promises that there is room; the address need not be aligned.
+        unsafe { to.cast::<Self::Vector<S>>().write_unaligned(x) }
+    }
+}
+
+macro_rules! lanes {
+    ($float:ident, $side:literal, $turn:ident, $vector:ident, $mask:ident, $first:ident, $load:ident, $splat:ident, $mul_add:ident, $sum:ident) => {
+        impl Lanes for $float {
+            type Vector<S: Simd> = S::$vector;
+            const SIDE: usize = $side;
+
+            #[inline(always)]
+            unsafe fn turn<S: Simd>(
+                from: *const Self,
+                from_row: usize,
+                height: usize,
+                to: *mut Self,
+                to_row: usize,
+            ) {
+                // A vector of the side means AVX or wider.
+                #[cfg(target_arch = "x86_64")]
+                if Self::lanes::<S>() >= Self::SIDE {
+                    // SAFETY: as promised by the caller; the processor has AVX, since `S` has.
+                    return unsafe { $turn(from, from_row, height, to, to_row) };
+                }
+                for p in 0..Self::SIDE {
+                    for i in 0..height {
+                        // SAFETY: as promised by the caller.
+                        unsafe { *to.add(p * to_row + i) = *from.add(i * from_row + p) };
+                    }
+                }
+            }
+            type Mask<S: Simd> = MemMask<S::$mask>;
+
+            #[inline(always)]
+            fn first<S: Simd>(simd: S, count: usize) -> Self::Mask<S> {
+                simd.$first(0, count as _)
+            }
+
+            #[inline(always)]
+            unsafe fn load_masked<S: Simd>(
+                simd: S,
+                mask: Self::Mask<S>,
+                from: *const Self,
+            ) -> S::$vector {
+                // SAFETY: the caller promises the numbers of the mask's lanes.
+                unsafe { simd.$load(mask, from) }
+            }
+
+            #[inline(always)]
+            fn splat<S: Simd>(simd: S, x: Self) -> S::$vector {
+                simd.$splat(x)
+            }
+
+            #[inline(always)]
+            fn mul_add<S: Simd>(
+                simd: S,
+                x: S::$vector,
+                y: S::$vector,
+                z: S::$vector,
+            ) -> S::$vector {
+                simd.$mul_add(x, y, z)
+            }
+
+            #[inline(always)]
+            fn sum<S: Simd>(simd: S, x: S::$vector) -> Self {
+                simd.$sum(x)
+            }
+        }
+    };
+}
+
+lanes!(
+    f32,
+    8,
+    turn_f32,
+    f32s,
+    m32s,
+    mask_between_m32s,
+    mask_load_ptr_f32s,
+    splat_f32s,
+    mul_add_f32s,
+    reduce_sum_f32s
+);
+lanes!(
+    f64,
+    4,
+    turn_f64,
+    f64s,
+    m64s,
+    mask_between_m64s,
+    mask_load_ptr_f64s,
+    splat_f64s,
+    mul_add_f64s,
+    reduce_sum_f64s
+);
+
+/// [`Lanes::turn`] of an 8×8 block: each half of the columns by two rounds of interleaving.
+///
+/// # Safety
+/// As [`Lanes::turn`], and the processor must have AVX.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx")]
+unsafe fn turn_f32(from: *const f32, from_row: usize, height: usize, to: *mut f32, to_row: usize) {
+    use std::arch::x86_64::*;
+    for half in [0, 4] {
+        // SAFETY: rows below `height` are readable by the caller's promise; others are not touched.
+        let rows: [__m256; 4] = std::array::from_fn(|i| unsafe {
+            let row = |i: usize| _mm_loadu_ps(from.add(i.min(height - 1) * from_row + half));
+            _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(row(i)), row(i + 4))
+        });
+        let (low01, high01) =
+            (_mm256_unpacklo_ps(rows[0], rows[1]), _mm256_unpackhi_ps(rows[0], rows[1]));
+        let (low23, high23) =
+            (_mm256_unpacklo_ps(rows[2], rows[3]), _mm256_unpackhi_ps(rows[2], rows[3]));
+        let columns = [
+            _mm256_shuffle_ps::<0x44>(low01, low23),
+            _mm256_shuffle_ps::<0xee>(low01, low23),
+            _mm256_shuffle_ps::<0x44>(high01, high23),
+            _mm256_shuffle_ps::<0xee>(high01, high23),
+        ];
+        for (p, column) in columns.into_iter().enumerate() {
+            // SAFETY: the caller promises the room.
+            unsafe { _mm256_storeu_ps(to.add((half + p) * to_row), column) };
+        }
+    }
+}
+
+/// [`Lanes::turn`] of a 4×4 block.
+///
+/// # Safety
+/// As [`Lanes::turn`], and the processor must have AVX.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx")]
+unsafe fn turn_f64(from: *const f64, from_row: usize, height: usize, to: *mut f64, to_row: usize) {
+    use std::arch::x86_64::*;
+    for half in [0, 2] {
+        // SAFETY: rows below `height` are readable by the caller's promise; others are not touched.
+        let rows: [__m256d; 2] = std::array::from_fn(|i| unsafe {
+            let row = |i: usize| _mm_loadu_pd(from.add(i.min(height - 1) * from_row + half));
+            _mm256_insertf128_pd::<1>(_mm256_castpd128_pd256(row(i)), row(i + 2))
+        });
+        let columns = [_mm256_unpacklo_pd(rows[0], rows[1]), _mm256_unpackhi_pd(rows[0], rows[1])];
+        for (p, column) in columns.into_iter().enumerate() {
+            // SAFETY: the caller promises the room.
+            unsafe { _mm256_storeu_pd(to.add((half + p) * to_row), column) };
+        }
+    }
+}
