@@ -123,6 +123,8 @@ impl TryFrom<Saved> for ReduceOnPlateau {
 
     fn try_from(saved: Saved) -> Result<Self, OptimError> {
         let Saved { config, best, bad_observations, cooldown_left } = saved;
+        // No metric is better than NaN, nor than the infinity that is best.
+        let best = best.filter(|best| best.is_finite());
         Ok(Self { best, bad_observations, cooldown_left, ..Self::new(config)? })
     }
 }
@@ -156,7 +158,7 @@ impl ReduceOnPlateau {
             self.best = Some(metric).filter(|best| best.is_finite());
             self.bad_observations = 0;
         } else {
-            self.bad_observations += 1;
+            self.bad_observations = self.bad_observations.saturating_add(1);
         }
         if self.cooldown_left > 0 {
             self.cooldown_left -= 1;
