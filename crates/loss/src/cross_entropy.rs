@@ -142,6 +142,14 @@ impl CrossEntropy {
         if let Some(weights) = self.class_weights.as_ref().filter(|w| w.len() != classes) {
             return Err(LossError::ClassWeightCount { classes, found: weights.len() });
         }
+        // A weight that rounds to 0 or infinity would end in 0 · ∞.
+        let lost = |&w: &f64| w != 0.0 && !S::of(w).is_normal();
+        if let Some(weights) = &self.class_weights
+            && let Some(class) = weights.iter().position(lost)
+        {
+            let (weight, scalar) = (weights[class], S::NAME);
+            return Err(LossError::ClassWeightRange { class, weight, scalar });
+        }
         let labels = match targets {
             Targets::Classes(labels) => labels,
             Targets::Values(values) => {

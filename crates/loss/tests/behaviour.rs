@@ -372,3 +372,37 @@ fn a_class_that_is_not_wanted_may_be_impossible() {
         CrossEntropy::new().value(nan.view(), Targets::Values(target.view())).unwrap().is_nan()
     );
 }
+
+#[test]
+fn class_weights_that_the_type_does_not_hold_are_refused() {
+    for (weights, class) in [([1e300, 1.0], 0), ([1.0, 1e-60], 1), ([1.0, 1e-40], 1)] {
+        let loss = CrossEntropy::new().with_class_weights(weights.to_vec()).unwrap();
+        let logits = Matrix::from_rows(&[[0.1_f32, 0.2]]);
+        let soft = Matrix::from_rows(&[[0.5_f32, 0.5]]);
+        for targets in [Targets::Classes(&[0]), Targets::Values(soft.view())] {
+            let error = evaluate(&loss, logits.view(), targets).unwrap_err();
+            let expected =
+                LossError::ClassWeightRange { class, weight: weights[class], scalar: "f32" };
+            assert_eq!(error, expected);
+            assert!(error.to_string().contains("beyond what f32 holds"), "{error}");
+        }
+        let logits = logits.cast::<f64>();
+        let (value, gradient) = evaluate(&loss, logits.view(), Targets::Classes(&[class])).unwrap();
+        assert!(
+            value.is_finite() && gradient.as_slice().iter().all(|g| g.is_finite() && *g != 0.0)
+        );
+    }
+    let zero = CrossEntropy::new().with_class_weights(vec![0.0, 1.0]).unwrap();
+    let logits = Matrix::from_rows(&[[0.1_f32, 0.2]]);
+    assert!(zero.value(logits.view(), Targets::Classes(&[1])).is_ok());
+}
+
+/// `2 (ŷ − y) / n` is a number of `f32` where `2 (ŷ − y)` is none.
+#[test]
+fn the_gradient_of_the_squared_error_does_not_overflow_on_the_way() {
+    let output = Matrix::from_rows(&[[3e38_f32, 1.0, 0.0, 0.0]]);
+    let target = Matrix::zeros(1, 4);
+    let targets = Targets::Values(target.view());
+    let (_, gradient) = evaluate(&MeanSquaredError::new(), output.view(), targets).unwrap();
+    assert_eq!(gradient.as_slice(), [1.5e38, 0.5, 0.0, 0.0]);
+}
