@@ -108,13 +108,28 @@ impl<S: Scalar> NetworkBuilder<S> {
     ///
     /// # Errors
     /// [`Error`](enum@crate::Error) that names the layer, for no layers, a width of 0, sizes that do
-    /// not fit together or into memory, a number out of its range.
+    /// not fit together or into memory, a number out of its range, an initial parameter that is not
+    /// finite.
     pub fn build(self) -> Result<Network<S>> {
         if let Some(error) = self.error {
             return Err(error.into());
         }
         let mut network = Network::new(self.layers)?;
         network.initialise(&mut rng(self.seed, Stream::Init));
-        Ok(network)
+        match network.theta().iter().position(|weight| !weight.is_finite()) {
+            None => Ok(network),
+            Some(place) => Err(infinite(&network, place)),
+        }
     }
+}
+
+/// The error of an initial parameter that is infinite or NaN, as a constant of 1e300 is in `f32`.
+fn infinite<S: Scalar>(network: &Network<S>, place: usize) -> crate::Error {
+    let block = network.layout().blocks().iter().find(|block| block.range.contains(&place));
+    let source = LayerError::Value {
+        name: "an initial parameter",
+        found: network.theta()[place].as_f64(),
+        expected: "finite; choose an initialiser with smaller values",
+    };
+    NetworkError::Layer { layer: block.map_or(0, |block| block.layer), source }.into()
 }

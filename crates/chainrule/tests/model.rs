@@ -207,3 +207,24 @@ fn a_builder_names_the_layer_that_is_wrong() {
     assert_eq!(network.theta(), new(3).seed(5).dense(2, id).build().unwrap().theta());
     assert_ne!(network.theta(), new(3).seed(6).dense(2, id).build().unwrap().theta());
 }
+
+/// `f32` holds no 1e300: an error of the builder, and not a network of infinities.
+#[test]
+fn initial_parameters_that_are_not_finite_are_refused() {
+    let build = |bias| {
+        let normal = Init::Normal(0.0, 1.0);
+        NetworkBuilder::<f32>::new(3)
+            .dense(2, Activation::Relu)
+            .dropout(0.5)
+            .init(normal, bias)
+            .dense(2, Activation::Relu)
+            .build()
+    };
+    assert!(build(Init::Constant(1e30)).is_ok());
+    let error = build(Init::Constant(1e300)).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "layer 3: an initial parameter is inf; it must be finite; choose an initialiser with \
+         smaller values"
+    );
+}

@@ -18,7 +18,8 @@ use saturating::*;
 ///
 /// Values and derivatives hold their relative accuracy into the tails and at ±∞; a NaN stays one.
 /// At kinks the derivative is PyTorch's choice (`relu'(0) = 0`). Names read as PyTorch's
-/// functions do, with parameters in brackets:
+/// functions do, with the parameter in brackets, by itself or named as in
+/// `leaky_relu(negative_slope=0.1)`:
 ///
 /// ```
 /// use chainrule_layers::Activation;

@@ -114,6 +114,9 @@ impl Init {
             Self::Uniform(low, high) if !(low.is_finite() && high.is_finite() && low <= high) => {
                 wrong("the lower bound of init", low, "finite and not above the upper bound")
             }
+            Self::Uniform(low, high) if !(high - low).is_finite() => {
+                wrong("the range of init", high - low, "finite")
+            }
             Self::Normal(mean, _) if !mean.is_finite() => wrong("the mean of init", mean, "finite"),
             Self::Normal(_, std) if !(std.is_finite() && std >= 0.0) => {
                 wrong("the standard deviation of init", std, "finite and not negative")
@@ -327,7 +330,8 @@ mod tests {
         for text in ["he", "constant", "constant(x)", "zeros(1)", "uniform(1)", "normal(0,1"] {
             assert!(matches!(text.parse::<Init>(), Err(LayerError::UnknownInit { .. })), "{text}");
         }
-        for text in ["uniform(2,1)", "normal(0,-1)", "constant(inf)"] {
+        let wide = "uniform(-1.7e308,1.7e308)";
+        for text in ["uniform(2,1)", wide, "normal(0,-1)", "constant(inf)"] {
             assert!(matches!(text.parse::<Init>(), Err(LayerError::Value { .. })), "{text}");
         }
     }

@@ -61,6 +61,9 @@ impl<S: Scalar> Layer<S> for Softmax {
 
     /// The product with the full Jacobian `∂h_j/∂a_k = h_j (1[j = k] − h_k)`:
     /// `∇_a L = h ⊙ (∇_h L − ⟨∇_h L, h⟩)`.
+    ///
+    /// As `h` sums to 1, `∇_h L` may be measured from any of its entries. From that of the largest
+    /// `h_p`, nothing cancels where `h_p` is nearly 1.
     fn backward_activation(
         &self,
         kept: Kept<'_, S>,
@@ -72,9 +75,14 @@ impl<S: Scalar> Layer<S> for Softmax {
             #[inline(always)]
             || {
                 for ((h, grad_h), grad_a) in rows {
-                    let mean = h.iter().zip(grad_h).fold(S::zero(), |sum, (&h, &g)| sum + h * g);
+                    let (mut largest, mut pivot) = (S::neg_infinity(), S::nan());
+                    for (&h, &g) in h.iter().zip(grad_h) {
+                        (largest, pivot) = if h > largest { (h, g) } else { (largest, pivot) };
+                    }
+                    let pairs = h.iter().zip(grad_h);
+                    let mean = pairs.fold(S::zero(), |sum, (&h, &g)| sum + h * (g - pivot));
                     for ((grad_a, &h), &g) in grad_a.iter_mut().zip(h).zip(grad_h) {
-                        *grad_a = h * (g - mean);
+                        *grad_a = h * ((g - pivot) - mean);
                     }
                 }
             },

@@ -178,6 +178,26 @@ proptest! {
     }
 }
 
+/// The lecture's unfused route, `∇_ŷ L = −(1/ŷ_ℓ) e(ℓ)`, where `ŷ_ℓ` is nearly 1 and where it is
+/// nearly 0: `∇_a L = −(e(ℓ) − ŷ)` to the last digits of the small entries.
+#[test]
+fn the_softmax_jacobian_keeps_its_digits_where_one_unit_has_nearly_all() {
+    let layer = Softmax::new(3).unwrap();
+    let x = Matrix::from_rows(&[[0.0, -40.0, -41.0]]);
+    let (a, h) = forward(&layer, &[], &x, None, &Threads::one());
+    let y = [1.0, (-40.0_f64).exp(), (-41.0_f64).exp()];
+    for (class, exact) in [(0, [-(y[1] + y[2]), y[1], y[2]]), (1, [1.0, y[1] - 1.0, y[2]])] {
+        let mut grad_h = Matrix::zeros(1, 3);
+        grad_h[(0, class)] = -1.0 / h[(0, class)];
+        let mut grad_a = Matrix::zeros(1, 3);
+        let kept = Kept { theta: &[], x: x.view(), a: a.view(), h: h.view() };
+        layer.backward_activation(kept, grad_h.view(), grad_a.view_mut());
+        for (found, exact) in grad_a.as_slice().iter().zip(exact) {
+            assert!((found / exact - 1.0).abs() < 2e-15, "{found:e} instead of {exact:e}");
+        }
+    }
+}
+
 #[test]
 fn dropout_preserves_the_mean_and_drops_at_its_rate() {
     let ones = Matrix::from_fn(400, 250, |_, _| 1.0_f32);
@@ -241,7 +261,28 @@ fn activation_names_round_trip_and_nonsense_is_refused() {
     }
     assert_eq!("leaky_relu".parse(), Ok(Activation::LeakyRelu { slope: 0.01 }));
     assert_eq!("elu(0.5)".parse(), Ok(Activation::Elu { alpha: 0.5 }));
-    for text in ["", "Relu", "relu(1)", "elu(", "elu()", "elu(1", "elu(1)x", "elu(a)", "sigmoi"] {
+    assert_eq!("elu(alpha=0.5)".parse(), Ok(Activation::Elu { alpha: 0.5 }));
+    for name in ["slope", "negative_slope", " negative_slope "] {
+        let text = format!("leaky_relu({name}= 0.2)");
+        assert_eq!(text.parse(), Ok(Activation::LeakyRelu { slope: 0.2 }), "{text}");
+    }
+    for text in [
+        "",
+        "Relu",
+        "relu(1)",
+        "elu(",
+        "elu()",
+        "elu(1",
+        "elu(1)x",
+        "elu(a)",
+        "sigmoi",
+        "elu(slope=1)",
+        "elu(alpha)",
+        "elu(alpha=)",
+        "elu(=1)",
+        "elu(alpha=1,alpha=1)",
+        "relu(alpha=1)",
+    ] {
         let error = text.parse::<Activation>().unwrap_err();
         assert!(matches!(error, LayerError::UnknownActivation { .. }), "{text}");
         let message = error.to_string();

@@ -142,6 +142,14 @@ impl CrossEntropy {
         if let Some(weights) = self.class_weights.as_ref().filter(|w| w.len() != classes) {
             return Err(LossError::ClassWeightCount { classes, found: weights.len() });
         }
+        // A weight that rounds to 0 or infinity would end in 0 · ∞.
+        let lost = |&w: &f64| w != 0.0 && !S::of(w).is_normal();
+        if let Some(weights) = &self.class_weights
+            && let Some(class) = weights.iter().position(lost)
+        {
+            let (weight, scalar) = (weights[class], S::NAME);
+            return Err(LossError::ClassWeightRange { class, weight, scalar });
+        }
         let labels = match targets {
             Targets::Classes(labels) => labels,
             Targets::Values(values) => {
@@ -181,8 +189,8 @@ impl CrossEntropy {
 }
 
 /// What the examples of one batch have in common: with `t` the weighted, smoothed target, an
-/// example's loss is `Σ_j t_j (ln Σ_k e_k + m − a_j)` for `e_j = e^{a_j − m}`, and its gradient
-/// `(Σ_k t_k) e_j / Σ_k e_k − t_j`.
+/// example's loss is `Σ_j t_j (ln(1 + r) + m − a_j)` for `e_j = e^{a_j − m}` and `1 + r = Σ_k e_k`,
+/// and its gradient `(Σ_k t_k) e_j / (1 + r) − t_j`.
 struct Terms<'a, S> {
     weights: Option<&'a [f64]>,
     smoothed: bool,
@@ -202,25 +210,33 @@ impl<S: Scalar> Terms<'_, S> {
 
     #[inline(always)]
     fn class_value(&self, a: &[S], class: usize, max: S, ln_sum: S) -> S {
-        let value = self.kept * self.weight(class) * ((max - a[class]) + ln_sum);
+        let value = times(self.kept * self.weight(class), (max - a[class]) + ln_sum);
         if !self.smoothed {
             return value;
         }
+        let surprise = |a: S| (max - a) + ln_sum;
         let surprises = match self.weights {
-            Some(weights) => sum_triples(a, a, weights, |a, _, w| S::of(w) * ((max - a) + ln_sum)),
-            None => sum_triples(a, a, a, |a, _, _| (max - a) + ln_sum),
+            Some(weights) => sum_triples(a, a, weights, |a, _, w| times(S::of(w), surprise(a))),
+            None => sum_triples(a, a, a, |a, _, _| surprise(a)),
         };
         value + self.share * surprises
     }
 
-    /// Turns the exponentials `e` into the gradient.
+    /// Turns the exponentials `e` into the gradient; `others` is their sum without the largest's 1.
     #[inline(always)]
-    fn class_gradient(&self, e: &mut [S], class: usize, sum: S, scale: S) {
+    fn class_gradient(&self, e: &mut [S], class: usize, others: S, scale: S) {
+        let one = S::one();
         let hard = self.kept * self.weight(class) * scale;
-        let factor = (hard + self.spread * scale) / sum;
+        let factor = (hard + self.spread * scale) / (one + others);
         let share = self.share * scale;
+        if !self.smoothed {
+            // ŷ_ℓ − 1 = −Σ_{j≠ℓ} e_j / Σ_j e_j, which keeps its digits where ŷ_ℓ is nearly 1.
+            let wrong = others + (one - e[class]);
+            e.iter_mut().for_each(|e| *e *= factor);
+            e[class] = -factor * wrong;
+            return;
+        }
         match self.weights {
-            _ if !self.smoothed => e.iter_mut().for_each(|e| *e *= factor),
             None => e.iter_mut().for_each(|e| *e = *e * factor - share),
             Some(weights) => {
                 let pairs = e.iter_mut().zip(weights);
@@ -240,13 +256,13 @@ impl<S: Scalar> Terms<'_, S> {
         let surprise = |a: S| (max - a) + ln_sum;
         match self.weights {
             Some(weights) => {
-                sum_triples(a, y, weights, |a, y, w| S::of(w) * self.soft(y) * surprise(a))
+                sum_triples(a, y, weights, |a, y, w| times(S::of(w) * self.soft(y), surprise(a)))
             }
-            None => sum_triples(a, y, y, |a, y, _| self.soft(y) * surprise(a)),
+            None => sum_triples(a, y, y, |a, y, _| times(self.soft(y), surprise(a))),
         }
     }
 
-    /// Turns the exponentials `e` into the gradient.
+    /// Turns the exponentials `e`, whose sum is `sum`, into the gradient.
     #[inline(always)]
     fn soft_gradient(&self, e: &mut [S], y: &[S], sum: S, scale: S) {
         match self.weights {
@@ -265,6 +281,12 @@ impl<S: Scalar> Terms<'_, S> {
             }
         }
     }
+}
+
+/// `target · surprise`, where `0 · ∞` is 0: a class that is not wanted may be impossible.
+#[inline(always)]
+fn times<S: Scalar>(target: S, surprise: S) -> S {
+    if target == S::zero() && !surprise.is_nan() { S::zero() } else { target * surprise }
 }
 
 impl<S: Scalar> Loss<S> for CrossEntropy {
@@ -301,20 +323,20 @@ impl<S: Scalar> Loss<S> for CrossEntropy {
         let mut total = 0.0;
         match targets {
             Targets::Classes(labels) => {
-                kernels::exponential_rows(output, gradient, |i, e, max, sum| {
+                kernels::exponential_rows(output, gradient, |i, e, max, others| {
                     let class = labels[i];
                     if Some(class) == self.ignore_index {
                         return e.fill(S::zero());
                     }
-                    total += terms.class_value(output.row(i), class, max, sum.ln()).as_f64();
-                    terms.class_gradient(e, class, sum, factor);
+                    total += terms.class_value(output.row(i), class, max, others.ln_1p()).as_f64();
+                    terms.class_gradient(e, class, others, factor);
                 });
             }
             Targets::Values(values) => {
-                kernels::exponential_rows(output, gradient, |i, e, max, sum| {
+                kernels::exponential_rows(output, gradient, |i, e, max, others| {
                     let y = values.row(i);
-                    total += terms.soft_value(output.row(i), y, max, sum.ln()).as_f64();
-                    terms.soft_gradient(e, y, sum, factor);
+                    total += terms.soft_value(output.row(i), y, max, others.ln_1p()).as_f64();
+                    terms.soft_gradient(e, y, S::one() + others, factor);
                 });
             }
         }
@@ -325,12 +347,12 @@ impl<S: Scalar> Loss<S> for CrossEntropy {
         let scale = self.scale(output, targets)?;
         let terms = self.row_terms(output.cols());
         let mut total = 0.0;
-        kernels::exponential_sums(output, |i, max, sum| {
-            let a = output.row(i);
+        kernels::exponential_sums(output, |i, max, others| {
+            let (a, ln_sum) = (output.row(i), others.ln_1p());
             let value: S = match targets {
                 Targets::Classes(labels) if Some(labels[i]) == self.ignore_index => return,
-                Targets::Classes(labels) => terms.class_value(a, labels[i], max, sum.ln()),
-                Targets::Values(values) => terms.soft_value(a, values.row(i), max, sum.ln()),
+                Targets::Classes(labels) => terms.class_value(a, labels[i], max, ln_sum),
+                Targets::Values(values) => terms.soft_value(a, values.row(i), max, ln_sum),
             };
             total += value.as_f64();
         });

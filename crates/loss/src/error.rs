@@ -101,6 +101,19 @@ pub enum LossError {
         /// Its weight.
         weight: f64,
     },
+    /// A class weight is lost in the rounding of the outputs' type.
+    #[error(
+        "the weight of class {class} is {weight:e}, beyond what {scalar} holds; scale all \
+         class weights alike, for a mean depends on their ratios only"
+    )]
+    ClassWeightRange {
+        /// The class, from 0.
+        class: usize,
+        /// Its weight.
+        weight: f64,
+        /// The type, `f32` or `f64`.
+        scalar: &'static str,
+    },
     /// An ignored class is set but the targets are probabilities.
     #[error(
         "ignore_index={ignore_index} works with class labels only but the targets are \

@@ -42,7 +42,7 @@ pub struct MeanSquaredError {
 #[inline(always)]
 fn squared<S: Scalar>(z: S, y: S, scale: S) -> (S, S) {
     let d = z - y;
-    (d * d, (d + d) * scale)
+    (d * d, d * (scale + scale))
 }
 
 impl SquaredError {

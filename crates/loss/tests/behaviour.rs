@@ -319,3 +319,90 @@ fn each_loss_says_which_output_function_it_applies() {
         assert_eq!(loss.output_function(), expected, "{name}");
     }
 }
+
+/// Where the true class is nearly certain, `ln Σ − a_ℓ` and `ŷ_ℓ − 1` would round to 0.
+#[test]
+fn confident_predictions_keep_the_digits_of_value_and_gradient() {
+    fn check<S: Scalar>(gap: f64, bound: f64) {
+        let logits = Matrix::from_rows(&[[S::zero(), S::of(-gap), S::of(-gap)]]);
+        let (value, gradient) =
+            evaluate::<S>(&CrossEntropy::new(), logits.view(), Targets::Classes(&[0])).unwrap();
+        let wrong = (-gap).exp();
+        let close = |found: S, exact: f64| (found.as_f64() / exact - 1.0).abs() <= bound;
+        assert!(close(value, (2.0 * wrong).ln_1p()), "{value:e} in {}", S::NAME);
+        let y = wrong / (1.0 + 2.0 * wrong);
+        for (&found, exact) in gradient.as_slice().iter().zip([-2.0 * y, y, y]) {
+            assert!(close(found, exact), "{found:e} instead of {exact:e} in {}", S::NAME);
+        }
+    }
+    check::<f32>(20.0, 1e-6);
+    check::<f32>(80.0, 1e-6);
+    check::<f64>(40.0, 1e-14);
+    check::<f64>(700.0, 1e-14);
+}
+
+/// `0 · ∞` is 0, as for [`ProbabilityCrossEntropy`]: a masked class has the logit −∞, and a
+/// difference of huge logits overflows.
+#[test]
+fn a_class_that_is_not_wanted_may_be_impossible() {
+    let (inf, ln_2) = (f64::INFINITY, LN_2);
+    let masked = Matrix::from_rows(&[[0.0, -inf, 0.0]]);
+    let target = Matrix::from_rows(&[[1.0, 0.0, 0.0]]);
+    let (value, gradient) =
+        evaluate(&CrossEntropy::new(), masked.view(), Targets::Values(target.view())).unwrap();
+    assert!(near(value, ln_2), "{value}");
+    assert_eq!(gradient.as_slice(), [-0.5, 0.0, 0.5]);
+    // Smoothing leaves out a class of weight 0.
+    let loss = CrossEntropy::new().with_class_weights(vec![1.0, 0.0, 1.0]).unwrap();
+    let loss = loss.with_label_smoothing(0.3).unwrap();
+    for targets in [Targets::Classes(&[0]), Targets::Values(target.view())] {
+        let (value, gradient) = evaluate(&loss, masked.view(), targets).unwrap();
+        assert!(near(value, 0.9 * ln_2), "{value}");
+        assert!(gradient.as_slice().iter().all(|g| g.is_finite()), "{gradient:?}");
+    }
+    let huge = Matrix::from_rows(&[[3e38_f32, -3e38, 0.0]]);
+    let target = Matrix::from_rows(&[[1.0, 0.0, 0.0]]);
+    let (value, gradient) =
+        evaluate(&CrossEntropy::new(), huge.view(), Targets::Values(target.view())).unwrap();
+    assert_eq!((value, gradient.as_slice()), (0.0, [0.0; 3].as_slice()));
+    // NaN is no such 0.
+    let nan = Matrix::from_rows(&[[0.0, f64::NAN, 0.0]]);
+    let target = Matrix::from_rows(&[[1.0, 0.0, 0.0]]);
+    assert!(
+        CrossEntropy::new().value(nan.view(), Targets::Values(target.view())).unwrap().is_nan()
+    );
+}
+
+#[test]
+fn class_weights_that_the_type_does_not_hold_are_refused() {
+    for (weights, class) in [([1e300, 1.0], 0), ([1.0, 1e-60], 1), ([1.0, 1e-40], 1)] {
+        let loss = CrossEntropy::new().with_class_weights(weights.to_vec()).unwrap();
+        let logits = Matrix::from_rows(&[[0.1_f32, 0.2]]);
+        let soft = Matrix::from_rows(&[[0.5_f32, 0.5]]);
+        for targets in [Targets::Classes(&[0]), Targets::Values(soft.view())] {
+            let error = evaluate(&loss, logits.view(), targets).unwrap_err();
+            let expected =
+                LossError::ClassWeightRange { class, weight: weights[class], scalar: "f32" };
+            assert_eq!(error, expected);
+            assert!(error.to_string().contains("beyond what f32 holds"), "{error}");
+        }
+        let logits = logits.cast::<f64>();
+        let (value, gradient) = evaluate(&loss, logits.view(), Targets::Classes(&[class])).unwrap();
+        assert!(
+            value.is_finite() && gradient.as_slice().iter().all(|g| g.is_finite() && *g != 0.0)
+        );
+    }
+    let zero = CrossEntropy::new().with_class_weights(vec![0.0, 1.0]).unwrap();
+    let logits = Matrix::from_rows(&[[0.1_f32, 0.2]]);
+    assert!(zero.value(logits.view(), Targets::Classes(&[1])).is_ok());
+}
+
+/// `2 (ŷ − y) / n` is a number of `f32` where `2 (ŷ − y)` is none.
+#[test]
+fn the_gradient_of_the_squared_error_does_not_overflow_on_the_way() {
+    let output = Matrix::from_rows(&[[3e38_f32, 1.0, 0.0, 0.0]]);
+    let target = Matrix::zeros(1, 4);
+    let targets = Targets::Values(target.view());
+    let (_, gradient) = evaluate(&MeanSquaredError::new(), output.view(), targets).unwrap();
+    assert_eq!(gradient.as_slice(), [1.5e38, 0.5, 0.0, 0.0]);
+}

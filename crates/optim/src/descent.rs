@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Check, OptimError, clip};
 
+const NAME: &str = "gradient descent";
+
 /// How [`gradient_descent`] runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -29,7 +31,7 @@ impl DescentConfig {
     /// # Errors
     /// [`OptimError::Hyperparameter`] for the first that is out of its range.
     pub fn validate(&self) -> Result<(), OptimError> {
-        let check = Check::<f64>::of("gradient descent");
+        let check = Check::<f64>::of(NAME);
         check.positive("learning_rate", self.learning_rate)?;
         check.non_negative("tolerance", self.tolerance)
     }
@@ -95,6 +97,8 @@ pub fn gradient_descent<S: Scalar>(
     mut gradient: impl FnMut(&[S], &mut [S]) -> S,
 ) -> Result<Descent<S>, OptimError> {
     config.validate()?;
+    // What is a number in `f64` may round to 0 or infinity.
+    Check::<S>::of(NAME).positive("learning_rate", config.learning_rate)?;
     let rate = S::of(config.learning_rate);
     let mut theta = theta;
     let mut nabla = vec![S::zero(); theta.len()];
@@ -215,6 +219,15 @@ mod tests {
         {
             let config = DescentConfig { learning_rate, tolerance, max_iterations: 5 };
             assert!(gradient_descent(vec![2.0], &config, parabola(1.0)).is_err());
+        }
+        // 0 and infinity in f32.
+        for learning_rate in [1e-60, 1e60] {
+            let config = DescentConfig { learning_rate, ..DescentConfig::default() };
+            let found = gradient_descent(vec![2.0_f32], &config, |_, gradient| {
+                gradient[0] = 1.0;
+                0.0
+            });
+            assert!(matches!(found, Err(OptimError::Hyperparameter { .. })), "{found:?}");
         }
     }
 }

@@ -249,7 +249,8 @@ impl<R: Rule, S: Scalar> Optimizer<S> for FlatOptimizer<R, S> {
     fn step(&mut self, theta: &mut [S], gradient: &[S]) -> Result<(), OptimError> {
         self.check_length("theta", theta.len())?;
         self.check_length("gradient", gradient.len())?;
-        self.steps += 1;
+        // A count that was read from a file may be at its end.
+        self.steps = self.steps.saturating_add(1);
         let buffers = self.buffers.each_mut().map(Vec::as_mut_slice);
         let pass = Pass { theta, gradient, buffers, segments: &self.segments };
         self.rule.step(self.steps, &mut self.mu_product, pass);

@@ -123,6 +123,8 @@ impl TryFrom<Saved> for ReduceOnPlateau {
 
     fn try_from(saved: Saved) -> Result<Self, OptimError> {
         let Saved { config, best, bad_observations, cooldown_left } = saved;
+        // No metric is better than NaN.
+        let best = best.filter(|best| !best.is_nan());
         Ok(Self { best, bad_observations, cooldown_left, ..Self::new(config)? })
     }
 }
@@ -152,11 +154,11 @@ impl ReduceOnPlateau {
     pub fn observe(&mut self, metric: f64, rate: f64) -> f64 {
         let config = &self.config;
         if self.is_better(metric) {
-            // An infinite best, which no JSON holds, is one that anything finite improves on.
-            self.best = Some(metric).filter(|best| best.is_finite());
+            // JSON holds no infinity; beyond the largest number there is no progress either.
+            self.best = Some(metric.clamp(f64::MIN, f64::MAX));
             self.bad_observations = 0;
         } else {
-            self.bad_observations += 1;
+            self.bad_observations = self.bad_observations.saturating_add(1);
         }
         if self.cooldown_left > 0 {
             self.cooldown_left -= 1;
@@ -240,6 +242,31 @@ mod tests {
     fn nan_is_no_progress_and_tiny_reductions_are_left_out() {
         let config = PlateauConfig { factor: 0.5, patience: 0, eps: 0.2, ..Default::default() };
         assert_eq!(rates(config, &[1.0, f64::NAN, f64::NAN, f64::NAN]), [1.0, 0.5, 0.25, 0.25]);
+    }
+
+    /// As in PyTorch; and the state can still be saved.
+    #[test]
+    fn nothing_is_better_than_infinity() {
+        for (mode, best) in
+            [(PlateauMode::Min, f64::NEG_INFINITY), (PlateauMode::Max, f64::INFINITY)]
+        {
+            for threshold_mode in [ThresholdMode::Rel, ThresholdMode::Abs] {
+                let config = PlateauConfig {
+                    mode,
+                    threshold_mode,
+                    factor: 0.5,
+                    patience: 0,
+                    ..PlateauConfig::default()
+                };
+                let metrics = [3.0, best, 4.0, -4.0, 1e300, -1e300];
+                let expected = [1.0, 1.0, 0.5, 0.25, 0.125, 0.0625];
+                assert_eq!(rates(config.clone(), &metrics), expected, "{mode:?}");
+                let mut plateau = ReduceOnPlateau::new(config).unwrap();
+                plateau.observe(best, 1.0);
+                let text = serde_json::to_string(&plateau).unwrap();
+                assert_eq!(serde_json::from_str::<ReduceOnPlateau>(&text).unwrap(), plateau);
+            }
+        }
     }
 
     #[test]

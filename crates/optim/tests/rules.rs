@@ -338,6 +338,19 @@ fn states_that_do_not_belong_together_are_refused() {
     assert!(error.contains("range of f32"), "{error}");
 }
 
+/// Of a state that lies about its steps; a sum would overflow.
+#[test]
+fn a_count_of_steps_at_its_end_stays_there() {
+    for config in configs() {
+        let state = config.build::<f64>(2, DecayOn::All).unwrap().state().unwrap();
+        let mut optimizer = OptimizerState { steps: u64::MAX, ..state }.restore().unwrap();
+        let mut theta = [1.0, 2.0];
+        optimizer.step(&mut theta, &[0.5, -0.5]).unwrap();
+        assert_eq!(optimizer.steps(), u64::MAX, "{}", config.name());
+        assert!(theta.iter().all(|x| x.is_finite()), "{}: {theta:?}", config.name());
+    }
+}
+
 #[test]
 fn too_many_parameters_are_an_error() {
     let adam = OptimizerConfig::from_name("adam").unwrap();

@@ -202,7 +202,8 @@ fn max_lanes<S: Scalar>(x: &[S]) -> S {
 }
 
 /// Softmax of every row: `ŷ_j = e^{a_j − m} / Σ_k e^{a_k − m}` with `m = max_k a_k`, so that
-/// nothing overflows. `a` and `out` are (examples × classes).
+/// nothing overflows, and every `ŷ_j`, however small, is within a few units in the last place.
+/// `a` and `out` are (examples × classes).
 ///
 /// # Panics
 /// If the shapes differ.
@@ -220,8 +221,8 @@ pub fn softmax_rows<S: Scalar>(a: MatrixView<'_, S>, mut out: MatrixViewMut<'_, 
         #[inline(always)]
         || {
             for (a, out) in a.iter_rows().zip(out.iter_rows_mut()) {
-                let (sum, _) = exponentials(a, out);
-                let scale = S::one() / sum;
+                let (_, others) = exponentials(a, out);
+                let scale = S::one() / (S::one() + others);
                 for y in out {
                     *y *= scale;
                 }
@@ -244,21 +245,23 @@ pub fn log_sum_exp_rows<S: Scalar>(
         a,
         softmax,
         #[inline(always)]
-        |i, row, max, sum| {
-            let scale = S::one() / sum;
+        |i, row, max, others| {
+            let scale = S::one() / (S::one() + others);
             for y in row {
                 *y *= scale;
             }
-            lse(i, if max.is_infinite() { max } else { max + sum.ln() });
+            lse(i, if max.is_infinite() { max } else { max + others.ln_1p() });
         },
     );
 }
 
-/// `e_j = e^{a_j − m}` of every row into `out`, with `m = max_k a_k`; then `row(i, e, m, Σ_j e_j)`
-/// may turn the row into what it needs, in the same pass.
+/// `e_j = e^{a_j − m}` of every row into `out`, with `m = max_k a_k`; then `row(i, e, m, r)`, with
+/// `r = Σ_j e_j − 1` the sum of all but the largest, may turn the row into what it needs, in the
+/// same pass.
 ///
-/// The log-sum-exp is `m + ln Σ_j e_j`, but where `m` is large that sum rounds away the digits of
-/// the logarithm: a cross-entropy takes `(m − a_ℓ) + ln Σ_j e_j` instead.
+/// The log-sum-exp is `m + ln(1 + r)`, by `ln_1p`, which keeps the digits of an `r` that `1 + r`
+/// would round away. Where `m` is large that sum in turn rounds away the digits of the logarithm:
+/// a cross-entropy takes `(m − a_ℓ) + ln(1 + r)` instead.
 ///
 /// # Panics
 /// If the shapes differ.
@@ -267,7 +270,7 @@ pub fn log_sum_exp_rows<S: Scalar>(
 /// use chainrule_tensor::{Matrix, kernels::exponential_rows};
 /// let a = Matrix::from_rows(&[[1e4_f32, 1e4]]);
 /// let mut e = Matrix::zeros(1, 2);
-/// exponential_rows(a.view(), e.view_mut(), |_, _, max, sum| assert_eq!((max, sum), (1e4, 2.0)));
+/// exponential_rows(a.view(), e.view_mut(), |_, _, max, rest| assert_eq!((max, rest), (1e4, 1.0)));
 /// assert_eq!(e.as_slice(), [1.0, 1.0]);
 /// ```
 pub fn exponential_rows<S: Scalar>(
@@ -280,28 +283,28 @@ pub fn exponential_rows<S: Scalar>(
         #[inline(always)]
         || {
             for (i, (a, out)) in a.iter_rows().zip(out.iter_rows_mut()).enumerate() {
-                let (sum, max) = exponentials(a, out);
-                row(i, out, max, sum);
+                let (max, others) = exponentials(a, out);
+                row(i, out, max, others);
             }
         },
     );
 }
 
-/// [`exponential_rows`] without storing the exponentials: `row(i, m, Σ_j e^{a_j − m})`, the same
-/// bits.
+/// [`exponential_rows`] without storing the exponentials: `row(i, m, r)`, the same bits.
 pub fn exponential_sums<S: Scalar>(a: MatrixView<'_, S>, mut row: impl FnMut(usize, S, S)) {
     vectorised(
         #[inline(always)]
         || {
             for (i, a) in a.iter_rows().enumerate() {
                 let max = max_lanes(a);
-                row(i, max, sum_lanes(a, |a| math::exp(a - max)));
+                row(i, max, sum_of_others(a, |a| shifted_exp(a, max)));
             }
         },
     );
 }
 
-/// `ln Σ_j e^{a_j}` of one slice, without overflow.
+/// `ln Σ_j e^{a_j}` of one slice, without overflow, and without losing small terms beside a large
+/// one: `ln_1p` of their sum.
 pub fn log_sum_exp<S: Scalar>(a: &[S]) -> S {
     vectorised(
         #[inline(always)]
@@ -310,17 +313,55 @@ pub fn log_sum_exp<S: Scalar>(a: &[S]) -> S {
             if max.is_infinite() {
                 return max;
             }
-            max + sum_lanes(a, |a| math::exp(a - max)).ln()
+            max + sum_of_others(a, |a| shifted_exp(a, max)).ln_1p()
         },
     )
 }
 
-/// `e^{a_j − max}` into `out`; their sum and the maximum.
+/// `e^{a_j − max}` into `out`; the maximum, and the sum without the maximum's own 1.
 #[inline(always)]
 fn exponentials<S: Scalar>(a: &[S], out: &mut [S]) -> (S, S) {
     let max = max_lanes(a);
     for (&a, y) in a.iter().zip(out.iter_mut()) {
-        *y = math::exp(a - max);
+        *y = shifted_exp(a, max);
     }
-    (sum_lanes(out, |y| y), max)
+    (max, sum_of_others(out, |y| y))
+}
+
+/// `e^{a − max}`, with what the rounding of the difference leaves made good: `e^{−y}` would lose
+/// `y` times that.
+#[inline(always)]
+fn shifted_exp<S: Scalar>(a: S, max: S) -> S {
+    let difference = a - max;
+    // Knuth's sum of two: difference + rest = a − max exactly.
+    let b = difference - a;
+    let rest = (a - (difference - b)) - (max + b);
+    let rest = if difference == S::neg_infinity() { S::zero() } else { rest };
+    let e = math::exp(difference);
+    e + e * rest
+}
+
+/// `Σ e(x) − 1` where the largest `e(x)` is 1. The ones are counted apart, so that small terms
+/// beside a single one keep their digits.
+#[inline(always)]
+fn sum_of_others<S: Scalar>(x: &[S], e: impl Fn(S) -> S) -> S {
+    let one = S::one();
+    let split = |e: S| if e == one { (one, S::zero()) } else { (S::zero(), e) };
+    let (mut ones, mut lanes) = ([S::zero(); LANES], [S::zero(); LANES]);
+    let (mut tail_ones, mut tail) = (S::zero(), S::zero());
+    let chunks = x.chunks_exact(LANES);
+    for &x in chunks.remainder() {
+        let (one, small) = split(e(x));
+        tail_ones += one;
+        tail += small;
+    }
+    for chunk in chunks {
+        for ((ones, lane), &x) in ones.iter_mut().zip(&mut lanes).zip(chunk) {
+            let (one, small) = split(e(x));
+            *ones += one;
+            *lane += small;
+        }
+    }
+    let ones = fold_lanes(ones, |a, b| a + b) + tail_ones;
+    (ones - one) + (fold_lanes(lanes, |a, b| a + b) + tail)
 }

@@ -18,7 +18,8 @@ pub fn argmax<S: Scalar>(values: &[S]) -> Option<usize> {
     best.map(|(i, _)| i)
 }
 
-/// The share of rows of `output`, (examples × classes), whose largest value is at the label.
+/// The share of rows of `output`, (examples × classes), whose largest value is at the label; NaN
+/// without examples.
 ///
 /// # Panics
 /// If the lengths differ.

@@ -7,6 +7,15 @@ use super::Activation;
 use crate::LayerError;
 
 impl Activation {
+    /// What the parameter is called, if the activation has one: here, and in PyTorch.
+    fn parameter_names(self) -> &'static [&'static str] {
+        match self {
+            Self::LeakyRelu { .. } => &["slope", "negative_slope"],
+            Self::Elu { .. } => &["alpha"],
+            _ => &[],
+        }
+    }
+
     fn base_name(self) -> &'static str {
         match self {
             Self::Identity => "identity",
@@ -49,13 +58,20 @@ impl FromStr for Activation {
             known: Self::ALL.map(|g| g.to_string()).join(", "),
         };
         let (base, parameter) = match text.split_once('(') {
-            Some((base, rest)) => {
-                let number = rest.strip_suffix(')').ok_or_else(unknown)?;
-                (base, Some(number.trim().parse::<f64>().map_err(|_| unknown())?))
-            }
+            Some((base, rest)) => (base, Some(rest.strip_suffix(')').ok_or_else(unknown)?)),
             None => (text, None),
         };
         let known = Self::ALL.into_iter().find(|g| g.base_name() == base).ok_or_else(unknown)?;
+        let number = |text: &str| {
+            let number = match text.split_once('=') {
+                Some((name, number)) => {
+                    known.parameter_names().contains(&name.trim()).then_some(number)?
+                }
+                None => text,
+            };
+            number.trim().parse::<f64>().ok()
+        };
+        let parameter = parameter.map(|text| number(text).ok_or_else(unknown)).transpose()?;
         let activation = match (known, parameter) {
             (known, None) => known,
             (Self::LeakyRelu { .. }, Some(slope)) => Self::LeakyRelu { slope },
