@@ -1,6 +1,7 @@
 //! CSV files.
 
 mod features;
+mod lines;
 mod table;
 mod target;
 
@@ -48,9 +49,9 @@ pub struct CsvOptions {
 ///
 /// # Errors
 /// One for everything that a file can do wrong, with file, line and column: empty or without
-/// examples, ragged lines, text where numbers belong, empty fields, NaN or infinities, no UTF-8,
-/// columns without a name or with the same name, an unknown target (the columns are listed), a
-/// target without features, a single class.
+/// examples, ragged lines, a quote that is never closed, text where numbers belong, empty fields,
+/// NaN or infinities, no UTF-8, columns without a name or with the same name, an unknown target
+/// (the columns are listed), a target without features, a single class.
 ///
 /// ```no_run
 /// use chainrule_data::{CsvOptions, read_csv};

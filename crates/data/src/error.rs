@@ -183,6 +183,17 @@ pub enum DataError {
         /// Fields in this line.
         found: usize,
     },
+    /// A quote that is never closed: all lines after it would be one field.
+    #[error(
+        "{file}, line {line}: a quote opens a field and is never closed; close it, or write `\"\"` \
+         for a quote in a quoted field"
+    )]
+    UnclosedQuote {
+        /// The file.
+        file: String,
+        /// The line of the quote, from 1.
+        line: u64,
+    },
     /// Text where a number belongs.
     #[error(
         "{place}: expected a number, found `{text}`; correct the field or leave out the column"

@@ -112,6 +112,12 @@ fn each_fault_is_named_with_its_place() {
         ("a,b,kind\n1,2,x\n3,4,x\n", "t.csv: the target has a single class `x`"),
         ("a,b,y\n1,2,7\n3,4,7\n", "t.csv: the target has a single class `7`"),
         ("kind\nx\ny\n", "t.csv: `kind` is the only column"),
+        ("a,b,kind\r1,2,x\r3,high,y\r", "t.csv, line 3, column 2 (`b`)"),
+        ("a,b,kind\r1,2,\"x\r\"\r3,high,y\r", "t.csv, line 4, column 2 (`b`)"),
+        ("a,\"b,kind\n1,2,x\n3,4,y\n", "t.csv, line 1: a quote opens a field and is never closed"),
+        ("a,b,kind\n1,2,x\n3,4,\"y\n5,6,x\n7,8,y\n", "t.csv, line 3: a quote opens"),
+        ("a,b,kind\r\n1,2,x\r\n\"3,4,y\r\n5,6,x\r\n", "t.csv, line 3: a quote opens"),
+        ("a,b,kind\n1,2,x\n3,4,\"y\"\"", "t.csv, line 3: a quote opens"),
     ];
     for (text, part) in cases {
         let message = read(text).unwrap_err().to_string();
@@ -278,16 +284,25 @@ proptest! {
     }
 
     #[test]
-    fn lines_are_counted_across_buffers(rows in 3_usize..4000, bad in 0_usize..4000, crlf: bool) {
-        let (bad, end) = (bad % rows, if crlf { "\r\n" } else { "\n" });
+    fn lines_are_counted_across_buffers(
+        rows in 3_usize..4000,
+        bad in 0_usize..4000,
+        end in prop::sample::select(vec!["\n", "\r\n", "\r"]),
+    ) {
+        let bad = bad % rows;
         let mut text = format!("a,kind{end}");
         for i in 0..rows {
             let blank = if i % 7 == 0 { end } else { "" };
             if i == bad {
-                let line = text.matches('\n').count() + 1;
-                write!(text, "high,x{end}").unwrap();
+                let line = text.matches(end).count() + 1;
+                write!(text, "\"high\",x{end}").unwrap();
                 let error = read(&text).unwrap_err().to_string();
                 prop_assert!(error.contains(&format!("line {line}, column 1")), "{error} {line}");
+                // The same place, its quote open.
+                text.truncate(text.len() - end.len() - "\",x".len());
+                text += &format!(",x{end}1,y{end}").repeat(rows);
+                let error = read(&text).unwrap_err().to_string();
+                prop_assert!(error.contains(&format!("line {line}: a quote opens")), "{error}");
                 return Ok(());
             }
             write!(text, "{i},\"x{blank}\"{end}{blank}").unwrap();
