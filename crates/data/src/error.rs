@@ -38,7 +38,7 @@ pub enum DataError {
     Io {
         /// The file or folder, as it was named.
         file: String,
-        /// What the operating system or the decompressor says.
+        /// What the operating system says.
         source: io::Error,
     },
     /// A matrix is too large or of the wrong shape.
@@ -214,6 +214,27 @@ pub enum DataError {
         /// The element type, `f32` or `f64`.
         element: &'static str,
     },
+    /// Numbers that the element type does not tell apart.
+    #[error(
+        "{file}, column {column} (`{name}`): the numbers from {low} to {high} are too close together \
+         for {element}, which moves them by up to {moved:.1e}; subtract an offset from the column"
+    )]
+    Precision {
+        /// The file.
+        file: String,
+        /// The column, from 1.
+        column: usize,
+        /// The column's name.
+        name: String,
+        /// The lowest number.
+        low: f64,
+        /// The highest number.
+        high: f64,
+        /// How far rounding moves one of them.
+        moved: f64,
+        /// The element type, `f32` or `f64`.
+        element: &'static str,
+    },
     /// A field with nothing in it.
     #[error("{place}: the field is empty; fill it in or leave out the row")]
     MissingField {
@@ -329,15 +350,23 @@ pub enum DataError {
         classes: String,
     },
 
+    /// Compressed data that does not unpack.
+    #[error("{file}: the gzip data is damaged or ends early ({source}); get the file again")]
+    Gzip {
+        /// The file.
+        file: String,
+        /// What the decompressor says.
+        source: io::Error,
+    },
     /// A file that is not in the IDX format.
     #[error(
-        "{file} is no IDX file: it starts with the bytes {found}, expected 00 00 08 and the \
+        "{file} is no IDX file: it starts with {found}, expected the bytes 00 00 08 and the \
          number of dimensions"
     )]
     IdxMagic {
         /// The file.
         file: String,
-        /// The first bytes, in hexadecimal.
+        /// The first bytes, in words.
         found: String,
     },
     /// An IDX file of another element type.

@@ -151,6 +151,32 @@ fn a_number_too_large_for_f32_is_an_error_there() {
 }
 
 #[test]
+fn numbers_that_f32_does_not_tell_apart_are_an_error_there() {
+    let column = |start: f64, step: f64| {
+        let rows =
+            (0..9).map(|i| format!("{},{}\n", start + step * f64::from(i), [0, 7][i as usize % 2]));
+        rows.collect::<String>()
+    };
+    let narrow =
+        |text: &str| read_csv_from::<f32>(text.as_bytes(), "t.csv", &CsvOptions::default());
+    // Seconds since 1970: within a minute, and within months.
+    let minute = format!("time,y\n{}", column(1.7e9, 7.0));
+    assert!(read(&minute).is_ok());
+    let error = narrow(&minute).unwrap_err().to_string();
+    let part = "t.csv, column 1 (`time`): the numbers from 1700000000 to 1700000056 are too close";
+    assert!(error.starts_with(part) && error.contains("f32"), "{error}");
+    narrow(&format!("time,y\n{}", column(1.7e9, 1e6))).unwrap();
+    let target = format!("y,x\n{}", column(1e9, 0.5)).replace("y,x", "x,y");
+    let options = CsvOptions { target: Some("x".to_owned()), ..CsvOptions::default() };
+    let error = read_csv_from::<f32>(target.as_bytes(), "t.csv", &options).unwrap_err();
+    assert!(matches!(&error, DataError::Precision { name, .. } if name == "x"), "{error}");
+    // Constants, also but for the rounding of whoever computed them, and small numbers are fine.
+    for column in [column(0.1, 0.0), column(0.3, 6e-17), column(0.0, 1e-30), column(1e30, 1e29)] {
+        narrow(&format!("a,y\n{column}")).unwrap();
+    }
+}
+
+#[test]
 fn files_are_named_as_they_were_given() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pets.csv");

@@ -178,16 +178,19 @@ impl<R: Read> Table<R> {
         }
     }
 
-    /// Field `j` as a finite number.
-    pub(super) fn number<S: Scalar>(&self, j: usize) -> Result<S, DataError> {
-        parse(self.filled(j)?, || self.place(self.line, j))
+    /// Field `j` as a number that is finite in `S` too.
+    pub(super) fn number<S: Scalar>(&self, j: usize) -> Result<f64, DataError> {
+        parse::<S>(self.filled(j)?, || self.place(self.line, j))
     }
 }
 
-/// A finite number, or the error of its place.
-pub(super) fn parse<S: Scalar>(text: &str, place: impl FnOnce() -> Place) -> Result<S, DataError> {
-    match text.parse().map(S::of) {
-        Ok(value) if value.is_finite() => Ok(value),
+/// A number that is finite in `S` too, or the error of its place.
+pub(super) fn parse<S: Scalar>(
+    text: &str,
+    place: impl FnOnce() -> Place,
+) -> Result<f64, DataError> {
+    match text.parse() {
+        Ok(value) if S::of(value).is_finite() => Ok(value),
         Ok(_) => {
             let (place, text) = (place(), shorten(text));
             Err(DataError::NotFiniteField { place, text, element: S::NAME })
