@@ -127,13 +127,13 @@ pub enum DataError {
     },
     /// A split that cannot give both parts what they need.
     #[error(
-        "cannot hold out {test} of {rows} rows for testing while {needed} stay for training \
-         (one of each class); use more rows or a smaller fraction"
+        "cannot hold out {test} of {rows} rows while {needed} stay for training (one of each class); \
+         use more rows or a smaller fraction"
     )]
     TooFewRows {
         /// Rows to split.
         rows: usize,
-        /// Rows wanted for testing.
+        /// Rows wanted for the part held out.
         test: usize,
         /// Rows that training needs at least.
         needed: usize,
@@ -299,7 +299,9 @@ pub enum DataError {
         text: String,
     },
     /// Columns that a model does not know.
-    #[error("{file}: unknown column {unknown}; the model was trained on {expected}")]
+    #[error(
+        "{file}: unknown column {unknown}; the model was trained on {expected}; leave out what it does not know"
+    )]
     UnknownColumn {
         /// The file.
         file: String,
