@@ -229,6 +229,24 @@ fn without_keep_best_no_epoch_is_said_to_be_kept() {
 }
 
 #[test]
+fn the_configuration_files_that_are_shown_are_read() {
+    let lab = Lab::new();
+    let readme = include_str!("../README.md");
+    let (_, shown) = readme.split_once("```toml\n").unwrap();
+    lab.write("readme.toml", shown.split_once("```").unwrap().0);
+    let stdout = lab.ok("train --config readme.toml --epochs 2");
+    for part in ["128 gelu (dropout 0.1) → 64 gelu", "loss cross_entropy(label_smoothing=0.1)"] {
+        assert!(stdout.contains(part), "{stdout}");
+    }
+    assert!(stdout.contains("sgd, learning rate 0.05") && stdout.contains("2 threads"), "{stdout}");
+    let help = lab.ok("train --help");
+    let (_, shown) = help.split_once("default:\n\n").unwrap();
+    lab.write("help.toml", shown.split_once("\n\n").unwrap().0);
+    let stdout = lab.ok("train --config help.toml --epochs 2");
+    assert!(stdout.contains("sgd, learning rate 0.1"), "{stdout}");
+}
+
+#[test]
 fn options_go_before_the_configuration_file() {
     let lab = Lab::new();
     lab.write(
