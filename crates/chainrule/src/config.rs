@@ -1,10 +1,15 @@
 //! Everything that a training run is told, as data.
 
+mod named;
+
+use std::collections::HashMap;
+
 use chainrule_data::Scaling;
 use chainrule_layers::{Activation, Init};
 use chainrule_optim::{
     AdamWConfig, GradientClip, OptimizerConfig, PlateauConfig, PlateauMode, Schedule,
 };
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -81,11 +86,14 @@ pub struct TrainingConfig {
     /// Weights of the classes in the loss, in the order of the classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_weights: Option<Vec<f64>>,
-    /// The optimizer and its hyperparameters.
+    /// The optimizer and its hyperparameters; by name alone (`optimizer = "sgd"`), with PyTorch's
+    /// defaults.
+    #[serde(deserialize_with = "named::named")]
     pub optimizer: OptimizerConfig,
     /// Whether weight decay reaches the biases too.
     pub decay_biases: bool,
-    /// The learning rate by step.
+    /// The learning rate by step; also as text, such as `schedule = "warmup:100+cosine"`.
+    #[serde(deserialize_with = "named::named")]
     pub schedule: Schedule,
     /// Reduces the rate when the monitored loss (validation's if there is any, else training's)
     /// stops falling: observed after each epoch, its factor multiplies the schedule's rate. Its
@@ -141,14 +149,21 @@ impl Default for TrainingConfig {
     }
 }
 
+/// The form of a configuration: sections of named values.
+type Sections = HashMap<String, HashMap<String, IgnoredAny>>;
+
 impl Config {
     /// Reads JSON.
     ///
     /// # Errors
     /// [`Error::Config`] with line and column.
     pub fn from_json(text: &str) -> Result<Self> {
-        let config: Self =
-            serde_json::from_str(text).map_err(|error| Error::Config(error.to_string()))?;
+        let failed = |error: serde_json::Error| Error::Config(error.to_string());
+        // Some editors begin a file with a byte order mark, which TOML allows.
+        let text = text.trim_start_matches('\u{feff}');
+        let config: Self = serde_json::from_str(text).map_err(failed)?;
+        // Serde would take arrays for structs.
+        serde_json::from_str::<Sections>(text).map_err(failed)?;
         config.validate()?;
         Ok(config)
     }
@@ -159,7 +174,7 @@ impl Config {
     /// [`Error::Config`] with line and column.
     #[cfg(feature = "toml")]
     pub fn from_toml(text: &str) -> Result<Self> {
-        let config: Self = toml::from_str(text).map_err(|error| {
+        let failed = |error: toml::de::Error| {
             // The error's own text is a drawing of several lines.
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let (line, start) = before
@@ -168,7 +183,9 @@ impl Config {
             let message = error.message().replace('\n', ", ");
             let column = start.chars().count() + 1;
             Error::Config(format!("{message} at line {line} column {column}"))
-        })?;
+        };
+        let config: Self = toml::from_str(text).map_err(failed)?;
+        toml::from_str::<Sections>(text).map_err(failed)?;
         config.validate()?;
         Ok(config)
     }

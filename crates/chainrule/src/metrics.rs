@@ -54,6 +54,7 @@ impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Accuracy(share) => write!(f, "accuracy {:.1} %", 100.0 * share),
+            Self::RSquared(value) if value.is_nan() => write!(f, "R² undefined"),
             Self::RSquared(value) => write!(f, "R² {value:.4}"),
         }
     }

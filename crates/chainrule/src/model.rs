@@ -1,7 +1,9 @@
 //! A network with everything needed to use it on raw data.
 
+mod info;
 mod predict;
 
+pub use info::{ModelInfo, TargetInfo, TrainingInfo};
 pub use predict::{Answer, Prediction};
 
 use chainrule_autograd_manual::{Network, Workspace};
@@ -9,96 +11,10 @@ use chainrule_data::{Dataset, Scaler, Scaling, Target, Task};
 use chainrule_layers::{Activation, Dense, Dropout, LayerConfig, Softmax};
 use chainrule_loss::{Loss, OutputFunction, Reduction, parse};
 use chainrule_tensor::Scalar;
-use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::metrics::Scores;
 use crate::{Config, History, Stream, Trainer, rng, train};
-
-/// What a model predicts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "task", rename_all = "kebab-case")]
-pub enum TargetInfo {
-    /// One of several classes.
-    Classes {
-        /// The target column's name, if it has one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        name: Option<String>,
-        /// The classes, in the order of the outputs.
-        classes: Vec<String>,
-    },
-    /// Real values.
-    Values {
-        /// The target columns, in the order of the outputs.
-        names: Vec<String>,
-        /// How the network's outputs are scaled; its inverse gives the values.
-        scaler: Scaler,
-    },
-}
-
-impl TargetInfo {
-    /// Classes or values.
-    pub fn task(&self) -> Task {
-        match self {
-            Self::Classes { .. } => Task::Classes,
-            Self::Values { .. } => Task::Values,
-        }
-    }
-
-    /// The name of the target column, if there is one.
-    pub fn name(&self) -> Option<&str> {
-        match self {
-            Self::Classes { name, .. } => name.as_deref(),
-            Self::Values { names, .. } => match &names[..] {
-                [name] => Some(name),
-                _ => None,
-            },
-        }
-    }
-}
-
-/// How a model was trained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TrainingInfo {
-    /// The data set's name.
-    pub data: String,
-    /// Training examples.
-    pub examples: usize,
-    /// The share of the data held out for the test, where it was split off.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub test_fraction: Option<f64>,
-    /// Network and training as configured, with the seed.
-    pub config: Config,
-    /// Epochs that ran.
-    pub epochs: usize,
-    /// The best epoch, whose weights were kept, from 1; `None` if those of the last step were.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub best_epoch: Option<usize>,
-    /// Scores on the test examples.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub test: Option<Scores>,
-}
-
-/// All of a model but its θ: what the model file's metadata holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ModelInfo {
-    /// The layers.
-    pub layers: Vec<LayerConfig>,
-    /// The loss by name.
-    pub loss: String,
-    /// Weights of the classes in the loss.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class_weights: Option<Vec<f64>>,
-    /// The feature columns, in the order of the inputs.
-    pub features: Vec<String>,
-    /// How features are scaled before they enter.
-    pub scaler: Scaler,
-    /// What is predicted.
-    pub target: TargetInfo,
-    /// How the model was trained; `None` before training.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub training: Option<TrainingInfo>,
-}
 
 /// A network together with scaling, names, loss and record of training: it takes raw features
 /// and answers with classes or values.
@@ -126,7 +42,8 @@ impl<S: Scalar> Model<S> {
     /// from it and the configuration, and initial parameters from the seed.
     ///
     /// # Errors
-    /// [`Error`] if the configuration is wrong or its loss does not suit the data's target.
+    /// [`Error`] if the configuration is wrong, its loss does not suit the data's target, or the
+    /// target is the same real value everywhere.
     pub fn new(config: &Config, data: &Dataset<S>) -> Result<Self> {
         config.validate()?;
         let target = match data.target() {
@@ -134,10 +51,18 @@ impl<S: Scalar> Model<S> {
                 name: data.target_name().map(str::to_owned),
                 classes: names.clone(),
             },
-            Target::Values { values, names } => TargetInfo::Values {
-                names: names.clone(),
-                scaler: Scaler::fit(Scaling::Standardise, values.view())?,
-            },
+            Target::Values { values, names } => {
+                let scaler = Scaler::fit(Scaling::Standardise, values.view())?;
+                if scaler.scale().iter().all(|&scale| scale == 0.0) {
+                    return Err(Error::Mismatch(format!(
+                        "the target {} is {} in every training example, so there is nothing to \
+                         learn; use examples with different values",
+                        list(names),
+                        values[(0, 0)]
+                    )));
+                }
+                TargetInfo::Values { names: names.clone(), scaler }
+            }
         };
         let loss = config.training.loss.clone().unwrap_or_else(|| default_loss(data.task()));
         let info = ModelInfo {
@@ -160,7 +85,7 @@ impl<S: Scalar> Model<S> {
     /// on probabilities, and a loss on logits a network without that layer.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] if they do not fit each other.
+    /// [`Error::Mismatch`] if they do not fit each other, or a feature or class occurs twice.
     pub fn from_parts(network: Network<S>, info: ModelInfo) -> Result<Self> {
         let outputs = match &info.target {
             TargetInfo::Classes { classes, .. } => classes.len(),
@@ -170,22 +95,35 @@ impl<S: Scalar> Model<S> {
             if expected == found {
                 return Ok(());
             }
-            let message = format!("the network has {expected}, but there are {found} {what}");
+            let message = format!("there must be {expected} {what} and there are {found}");
             Err(Error::Mismatch(message))
         };
-        check("feature names for its inputs", network.inputs(), info.features.len())?;
         check(
-            "feature columns in the scaler for its inputs",
+            "feature names, one for each of the network's inputs,",
+            network.inputs(),
+            info.features.len(),
+        )?;
+        check(
+            "feature columns in the scaler, one for each of the network's inputs,",
             network.inputs(),
             info.scaler.columns(),
         )?;
-        check("classes or target names for its outputs", network.outputs(), outputs)?;
+        check(
+            "classes or target names, one for each of the network's outputs,",
+            network.outputs(),
+            outputs,
+        )?;
         if let TargetInfo::Values { scaler, .. } = &info.target {
-            check("target columns in the scaler for its outputs", outputs, scaler.columns())?;
+            check(
+                "target columns in the scaler, one for each of the network's outputs,",
+                outputs,
+                scaler.columns(),
+            )?;
         }
         if let Some(weights) = &info.class_weights {
-            check("class weights for its outputs", outputs, weights.len())?;
+            check("class weights, one for each of the network's outputs,", outputs, weights.len())?;
         }
+        info.check()?;
         // Layers made outside the crate have no description to compare.
         if network.config().is_ok_and(|layers| layers != info.layers) {
             let message = "the layers described are not those of the network";
@@ -322,16 +260,7 @@ impl<S: Scalar> Model<S> {
         let loss = self.loss()?;
         let trainer = setup(Trainer::new(&config.training)?);
         let history = trainer.fit(&mut self.network, &*loss, &prepared)?;
-        let best = history.best().filter(|_| config.training.keep_best);
-        self.info.training = Some(TrainingInfo {
-            data: data.name().to_owned(),
-            examples: data.len(),
-            test_fraction: None,
-            config: config.clone(),
-            epochs: history.epochs.len(),
-            best_epoch: best.map(|epoch| epoch.epoch),
-            test: None,
-        });
+        self.info.training = Some(TrainingInfo::new(config, data, &history));
         Ok(history)
     }
 

@@ -42,6 +42,16 @@ fn json_goes_round() {
 }
 
 #[test]
+fn optimizer_and_schedule_may_be_named_alone() {
+    let text = r#"{"training": {"optimizer": "sgd", "schedule": "warmup:5+cosine"}}"#;
+    let config = Config::from_json(text).unwrap();
+    assert_eq!(config.training.optimizer, OptimizerConfig::from_name("sgd").unwrap());
+    assert_eq!(config.training.schedule, Schedule::cosine().after_warmup(5));
+    let marked = Config::from_json(&format!("\u{feff}{text}")).unwrap();
+    assert_eq!(marked, config);
+}
+
+#[test]
 fn a_default_run_is_valid() {
     Config::default().validate().unwrap();
     full().validate().unwrap();
@@ -76,6 +86,13 @@ fn unknown_names_and_numbers_out_of_range_are_refused_in_one_line() {
         (r#"{"network": {"dropout": -0.1}}"#, "dropout is -0.1"),
         (r#"{"network": {"weight_init": "normal(0,-1)"}}"#, "deviation"),
         (r#"{"training": {"epochs": 3}"#, "line 1"),
+        ("[]", "expected a map at line 1"),
+        (r#"[{"hidden": [3]}]"#, "expected a map"),
+        (r#"{"network": [[3]]}"#, "expected a map"),
+        (r#"{"training": {"optimizer": ["sgd"]}}"#, "a name, or a table with a `name`"),
+        (r#"{"training": {"optimizer": "lion"}}"#, "unknown optimizer `lion`"),
+        (r#"{"training": {"optimizer": 0.1}}"#, "a name, or a table with a `name`"),
+        (r#"{"training": {"schedule": "step:0:0.5"}}"#, "every must be at least 1"),
         ("", "line 1"),
     ] {
         let error = Config::from_json(text).unwrap_err().to_string();
@@ -108,6 +125,10 @@ mod toml {
             ("[training\n", ["", "line 1"]),
             ("[training]\nepochs = 0", ["epochs is 0", ""]),
             ("[network]\nactivation = \"rleu\"", ["rleu", "line 2"]),
+            ("network = [[3]]", ["expected a map", "line 1"]),
+            ("[training]\noptimizer = \"lion\"", ["unknown optimizer `lion`", "line 2"]),
+            ("[training]\noptimizer = [\"sgd\"]", ["a name, or a table", "line 2"]),
+            ("[training]\nschedule = { name = \"step\" }", ["every", "line 2"]),
         ] {
             let error = Config::from_toml(text).unwrap_err().to_string();
             let complete = parts.iter().all(|part| error.contains(part));

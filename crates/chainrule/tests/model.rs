@@ -141,6 +141,38 @@ fn what_does_not_fit_is_refused() {
 }
 
 #[test]
+fn a_prediction_beyond_the_numbers_is_an_error_with_its_row() {
+    let mut config = config(1);
+    config.network.hidden = Vec::new();
+    config.training.scaling = Scaling::None;
+    let classes = trained(&config, &blobs::<f32>(30, 1));
+    let values = trained(&config, &surface::<f32>(30, 1));
+    for mut model in [classes, values] {
+        // Finite weights, but their products with large features are not.
+        let weights = model.network().layout().blocks()[0].range.clone();
+        model.network_mut().theta_mut()[weights].fill(f32::MAX);
+        let x = Matrix::from_fn(300, 2, |i, _| if i < 270 { 0.0 } else { 1e3 });
+        model.predict(x.view().rows_range(0..270)).unwrap();
+        let error = model.predict(x.view()).unwrap_err().to_string();
+        assert!(error.contains("row 270 (counted from 0) is "), "{error}");
+        assert!(model.predict_one(x.row(270)).is_err());
+    }
+}
+
+#[test]
+fn a_target_that_never_varies_is_refused() {
+    let x = Matrix::from_fn(5, 1, |i, _| i as f32);
+    let data = |values: [f32; 5]| {
+        let values = Matrix::from_vec(5, 1, values.to_vec()).unwrap();
+        let target = Target::Values { values, names: names(&["y"]) };
+        Dataset::new("line", x.clone(), names(&["x"]), target).unwrap()
+    };
+    let error = Model::new(&config(1), &data([7.5; 5])).unwrap_err().to_string();
+    assert!(error.contains("the target `y` is 7.5 in every training example"), "{error}");
+    Model::new(&config(1), &data([7.5, 7.5, 7.5, 7.5, 7.0])).unwrap();
+}
+
+#[test]
 fn a_loss_of_the_other_kind_is_refused() {
     let mut config = config(1);
     for (loss, classes, values) in [

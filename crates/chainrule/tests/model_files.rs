@@ -341,6 +341,13 @@ fn a_description_that_lies_is_refused() {
     change(&|i| i["class_weights"] = json!([1.0]));
     change(&|i| i["features"] = json!(["x"]));
     change(&|i| i["target"]["classes"] = json!(["a", "b"]));
+    assert!(change(&|i| i["features"] = json!(["x", "x"])).contains("feature `x` occurs twice"));
+    let twice = change(&|i| i["target"]["classes"] = json!(["red", "blue", "red"]));
+    assert!(twice.contains("class `red` occurs twice"), "{twice}");
+    let record = change(&|i| i["training"]["config"]["training"]["batch_size"] = json!(0));
+    assert!(record.contains("batch_size is 0"), "{record}");
+    let record = change(&|i| i["training"]["test_fraction"] = json!(7.5));
+    assert!(record.contains("holds out 7.5"), "{record}");
     change(&|i| i["scaler"]["shift"] = json!([0.0]));
     change(&|i| i["scaler"]["scale"] = json!([0.0, -1.0]));
     change(&|i| i["target"]["task"] = json!("both"));

@@ -49,6 +49,15 @@ Examples: chainrule train
           chainrule train --data iris.csv --target species --hidden 16,16 --epochs 50
           chainrule train --data mnist/ --hidden 512,512 --output mnist.safetensors
 
+A file for --config; what it leaves out has its default:
+
+  [network]
+  hidden = [128, 64]
+  weight_init = \"he_normal\"
+  [training]
+  optimizer = { name = \"sgd\", learning_rate = 0.1, momentum = 0.9, nesterov = true }
+  plateau = { factor = 0.5, patience = 3 }   # reduces the rate when the loss stops falling
+
 Ctrl-C ends training after the current batch, keeps the best model so far, saves and tests it, and
 exits with code 0; a second Ctrl-C kills. If training diverges, the last good model is saved (once
 an epoch has ended) and the exit code is 1."
@@ -149,8 +158,7 @@ pub(crate) struct TrainingOptions {
     /// Threads to use; the numbers do not depend on it [default: as many as there are]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// A TOML or JSON file with the sections network and training; options go before it. Only there:
-    /// training.plateau reduces the rate when the loss stops falling
+    /// A TOML or JSON file with the sections network and training (see below); options go before it
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use chainrule::Config;
+use chainrule::data::Dataset;
 use chainrule::optim::{GradientClip, OptimizerConfig};
 use chainrule::tensor::Threads;
 use serde::Deserialize;
@@ -104,13 +105,13 @@ fn read(path: &Path) -> Result<(Config, bool)> {
 }
 
 /// Refuses networks that cannot be trained in memory, before parts of them are filled.
-pub(crate) fn check_memory(config: &Config, inputs: usize, outputs: usize) -> Result {
+pub(crate) fn check_memory(config: &Config, train: &Dataset<f32>) -> Result {
     /// θ, its gradient, the best θ, and up to three states of the optimizer.
     const PER_PARAMETER: usize = 6 * size_of::<f32>();
     /// `a`, `h` and their gradients.
     const PER_UNIT: usize = 4 * size_of::<f32>();
-    let widths = config.network.hidden.iter().copied().chain([outputs]);
-    let mut below = inputs;
+    let widths = config.network.hidden.iter().copied().chain([train.outputs()]);
+    let mut below = train.features().cols();
     let (mut parameters, mut units) = (Some(0_usize), Some(0_usize));
     for width in widths {
         let layer = below.checked_add(1).and_then(|n| n.checked_mul(width));
@@ -119,10 +120,9 @@ pub(crate) fn check_memory(config: &Config, inputs: usize, outputs: usize) -> Re
         below = width;
     }
     let bytes = parameters.zip(units).and_then(|(parameters, units)| {
-        let batch = units.checked_mul(config.training.batch_size)?.checked_mul(PER_UNIT);
-        // A batch is never larger than the data, which is in memory already: only its share of
-        // the units counts here if the product is out of reach.
-        parameters.checked_mul(PER_PARAMETER)?.checked_add(batch.unwrap_or(units))
+        let batch = config.training.batch_size.min(train.len());
+        let units = units.checked_mul(batch)?.checked_mul(PER_UNIT)?;
+        parameters.checked_mul(PER_PARAMETER)?.checked_add(units)
     });
     let fits = bytes.is_some_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
     if fits {
@@ -130,7 +130,7 @@ pub(crate) fn check_memory(config: &Config, inputs: usize, outputs: usize) -> Re
     }
     let size = parameters.map_or("these widths".to_owned(), |n| format!("{} parameters", count(n)));
     Err(CliError::Usage(format!(
-        "a network of {size} does not fit into memory; choose fewer or narrower \
-         hidden layers"
+        "a network of {size} does not fit into memory; choose fewer or narrower hidden layers, or \
+         a smaller batch"
     )))
 }

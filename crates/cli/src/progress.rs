@@ -88,6 +88,7 @@ fn columns(scores: Option<Scores>) -> String {
     let Some(Scores { loss, metric }) = scores else { return format!("{:>22}", "") };
     let metric = match metric {
         Metric::Accuracy(share) => format!("{:.1} %", 100.0 * share),
+        Metric::RSquared(value) if value.is_nan() => "-".to_owned(),
         Metric::RSquared(value) => format!("{value:.4}"),
     };
     format!("{:>12}  {metric:>8}", short(loss))

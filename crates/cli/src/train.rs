@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Train, output: &mut Output) -> Result<ExitCode> {
     let inputs = [args.data.data.as_deref(), args.training.config.as_deref()];
     check_output(&args.output, &inputs)?;
     let source = Source::load(&args.data, &config)?;
-    options::check_memory(&config, source.train.features().cols(), source.train.outputs())?;
+    options::check_memory(&config, &source.train)?;
     let model = Model::new(&config, &source.train)?;
     describe(output, &config, &source, &model);
 
@@ -106,13 +106,10 @@ fn save_last_good(
     let best_epoch = history.best().map(|report| report.epoch);
     let mut info = model.info().clone();
     info.training = Some(TrainingInfo {
-        data: source.train.name().to_owned(),
-        examples: source.train.len(),
         test_fraction: source.test_fraction,
-        config: config.clone(),
-        epochs: history.epochs.len(),
         best_epoch,
         test: history.best().and_then(|report| report.test),
+        ..TrainingInfo::new(config, &source.train, &history)
     });
     let saved = Model::from_parts(model.network().clone(), info).and_then(|model| model.save(path));
     let path = path.display();

@@ -65,6 +65,9 @@ fn malformed_data_is_named_by_line_and_column() {
         ("a,b\nnan,2.5\n1,3.5\n", "not a finite"),
         ("a,b\n1,cat\n2,cat\n", "single class"),
         ("a,b\n1,2.5\n", "cannot hold out"),
+        ("a,b\n1,2.5\n2,2.5\n3,2.5\n4,2.5\n", "`b` is 2.5 in every training example"),
+        ("a,b\n1,x\n2,\"y\n3,x\n4,y\n", "line 3: a quote opens"),
+        ("t,b\n1.7e9,1.5\n1700000001,2.5\n", "too close together for f32"),
     ] {
         lab.write("bad.csv", content);
         let line = lab.fails("train --data bad.csv", 2);

@@ -78,15 +78,13 @@ fn runs_of_one_seed_give_the_same_bytes_on_any_number_of_threads() {
     let lab = Lab::new();
     let train = |name: &str, options: &str| {
         lab.ok(&format!("train --epochs 2 --dropout 0.1 -q --output {name} {options}"));
-        let bytes = std::fs::read(lab.path(name)).unwrap();
-        // The configuration in the file names the threads; compare what follows the header.
-        let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-        (bytes[8 + header..].to_vec(), bytes)
+        std::fs::read(lab.path(name)).unwrap()
     };
-    let (one, two) = (train("one", "--threads 1"), train("two", "--threads 2"));
-    assert_eq!(one.0, two.0);
-    assert_eq!(two.1, train("again", "--threads 2").1);
-    assert_ne!(one.0, train("other", "--threads 1 --seed 2").0);
+    let one = train("one", "--threads 1");
+    for (name, options) in [("again", "--threads 1"), ("three", "--threads 3"), ("all", "")] {
+        assert!(one == train(name, options), "{name}");
+    }
+    assert!(one != train("other", "--threads 1 --seed 2"));
 }
 
 #[test]
@@ -115,6 +113,24 @@ fn real_values_are_regression() {
     let [score] = scores(&stdout)[..] else { panic!("{stdout}") };
     assert!(score.strip_prefix("test R² ").unwrap().parse::<f64>().unwrap() > 0.99, "{score}");
     assert_eq!(stdout.lines().last(), Some(score));
+}
+
+#[test]
+fn a_score_that_does_not_exist_is_said_to_be_undefined() {
+    let lab = Lab::new();
+    lab.write("three.csv", "x,y\n1,1.5\n2,2.5\n3,4.5\n");
+    let stdout = lab.ok("train --data three.csv --epochs 1");
+    assert_eq!(stdout.lines().last(), Some("test R² undefined"), "one test example");
+    assert!(!stdout.contains("NaN"), "{stdout}");
+    let records = json(&lab.ok("train --data three.csv --epochs 1 --json"));
+    assert!(records.last().unwrap()["test_r_squared"].is_null());
+}
+
+#[test]
+fn a_batch_larger_than_the_data_is_all_of_it() {
+    let lab = Lab::new();
+    let stdout = lab.ok("train --epochs 2 --batch-size 9999999999999");
+    assert!(stdout.contains("2 epochs of 1 batch of 1,348"), "{stdout}");
 }
 
 #[test]
@@ -210,6 +226,24 @@ fn without_keep_best_no_epoch_is_said_to_be_kept() {
     let stdout = lab.ok("train --hidden none --epochs 2");
     assert!(!stdout.contains("the last weights"), "{stdout}");
     assert!(lab.ok("info chainrule-model.safetensors").contains("weights of epoch 2"));
+}
+
+#[test]
+fn the_configuration_files_that_are_shown_are_read() {
+    let lab = Lab::new();
+    let readme = include_str!("../README.md");
+    let (_, shown) = readme.split_once("```toml\n").unwrap();
+    lab.write("readme.toml", shown.split_once("```").unwrap().0);
+    let stdout = lab.ok("train --config readme.toml --epochs 2");
+    for part in ["128 gelu (dropout 0.1) → 64 gelu", "loss cross_entropy(label_smoothing=0.1)"] {
+        assert!(stdout.contains(part), "{stdout}");
+    }
+    assert!(stdout.contains("sgd, learning rate 0.05") && stdout.contains("2 threads"), "{stdout}");
+    let help = lab.ok("train --help");
+    let (_, shown) = help.split_once("default:\n\n").unwrap();
+    lab.write("help.toml", shown.split_once("\n\n").unwrap().0);
+    let stdout = lab.ok("train --config help.toml --epochs 2");
+    assert!(stdout.contains("sgd, learning rate 0.1"), "{stdout}");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! CSV files.
 
 mod features;
+mod lines;
+mod precision;
 mod table;
 mod target;
 
@@ -15,6 +17,7 @@ pub use features::{Features, read_features, read_features_from};
 use crate::error::reserve;
 use crate::message::list;
 use crate::{DataError, Dataset, Target, Task};
+use precision::Precision;
 use table::{Names, Table};
 use target::Column;
 
@@ -41,16 +44,19 @@ pub struct CsvOptions {
 /// **Target.** Real values, or classes: text, or whole numbers of which there are few (at most two
 /// distinct ones, or at most 20 that occur twice on average). [`Dataset::task`] says which it took,
 /// [`CsvOptions::task`] chooses. Classes that are numbers are sorted as numbers, others as text.
-/// NaN and infinities are refused in every column.
+/// NaN and infinities are refused in every column, and so are numbers too close together for `S`:
+/// those that rounding moves by more than a thousandth of their column's range, such as times in
+/// seconds since 1970 within one hour, in `f32`.
 ///
 /// **Format.** UTF-8 with or without a byte order mark, any line ends, quoted fields, spaces around
 /// fields, blank lines at the end. Memory grows with what the file really holds.
 ///
 /// # Errors
 /// One for everything that a file can do wrong, with file, line and column: empty or without
-/// examples, ragged lines, text where numbers belong, empty fields, NaN or infinities, no UTF-8,
-/// columns without a name or with the same name, an unknown target (the columns are listed), a
-/// target without features, a single class.
+/// examples, ragged lines, a quote that is never closed, text where numbers belong, empty fields,
+/// NaN or infinities, no UTF-8, columns without a name or with the same name, numbers too
+/// close together for `S`, an unknown target (the columns are listed), a target without features, a
+/// single class.
 ///
 /// ```no_run
 /// use chainrule_data::{CsvOptions, read_csv};
@@ -114,16 +120,20 @@ pub fn read_csv_from<S: Scalar>(
     }
 
     let mut features = Vec::new();
+    let mut precision = vec![Precision::new(); columns.len()];
     let mut column = Column::new(table.place(0, target));
     while table.advance()? {
         reserve(&mut features, columns.len() - 1, name)?;
         for j in (0..columns.len()).filter(|&j| j != target) {
-            features.push(table.number::<S>(j)?);
+            features.push(precision[j].round::<S>(table.number::<S>(j)?));
         }
         column.push(table.filled(target)?, table.line())?;
     }
     if column.is_empty() {
         return Err(DataError::HeaderOnly { file });
+    }
+    for j in (0..columns.len()).filter(|&j| j != target) {
+        precision[j].check::<S>(|| table.place(0, j))?;
     }
     // "5.1,3.5,setosa" is no header, though not all of it is numbers.
     let doubtful = header && options.header.is_none() && options.target.is_none();

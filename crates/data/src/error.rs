@@ -38,7 +38,7 @@ pub enum DataError {
     Io {
         /// The file or folder, as it was named.
         file: String,
-        /// What the operating system or the decompressor says.
+        /// What the operating system says.
         source: io::Error,
     },
     /// A matrix is too large or of the wrong shape.
@@ -127,13 +127,13 @@ pub enum DataError {
     },
     /// A split that cannot give both parts what they need.
     #[error(
-        "cannot hold out {test} of {rows} rows for testing while {needed} stay for training \
-         (one of each class); use more rows or a smaller fraction"
+        "cannot hold out {test} of {rows} rows while {needed} stay for training (one of each class); \
+         use more rows or a smaller fraction"
     )]
     TooFewRows {
         /// Rows to split.
         rows: usize,
-        /// Rows wanted for testing.
+        /// Rows wanted for the part held out.
         test: usize,
         /// Rows that training needs at least.
         needed: usize,
@@ -183,6 +183,17 @@ pub enum DataError {
         /// Fields in this line.
         found: usize,
     },
+    /// A quote that is never closed: all lines after it would be one field.
+    #[error(
+        "{file}, line {line}: a quote opens a field and is never closed; close it, or write `\"\"` \
+         for a quote in a quoted field"
+    )]
+    UnclosedQuote {
+        /// The file.
+        file: String,
+        /// The line of the quote, from 1.
+        line: u64,
+    },
     /// Text where a number belongs.
     #[error(
         "{place}: expected a number, found `{text}`; correct the field or leave out the column"
@@ -200,6 +211,27 @@ pub enum DataError {
         place: Place,
         /// What stands there.
         text: String,
+        /// The element type, `f32` or `f64`.
+        element: &'static str,
+    },
+    /// Numbers that the element type does not tell apart.
+    #[error(
+        "{file}, column {column} (`{name}`): the numbers from {low} to {high} are too close together \
+         for {element}, which moves them by up to {moved:.1e}; subtract an offset from the column"
+    )]
+    Precision {
+        /// The file.
+        file: String,
+        /// The column, from 1.
+        column: usize,
+        /// The column's name.
+        name: String,
+        /// The lowest number.
+        low: f64,
+        /// The highest number.
+        high: f64,
+        /// How far rounding moves one of them.
+        moved: f64,
         /// The element type, `f32` or `f64`.
         element: &'static str,
     },
@@ -267,7 +299,9 @@ pub enum DataError {
         text: String,
     },
     /// Columns that a model does not know.
-    #[error("{file}: unknown column {unknown}; the model was trained on {expected}")]
+    #[error(
+        "{file}: unknown column {unknown}; the model was trained on {expected}; leave out what it does not know"
+    )]
     UnknownColumn {
         /// The file.
         file: String,
@@ -318,15 +352,23 @@ pub enum DataError {
         classes: String,
     },
 
+    /// Compressed data that does not unpack.
+    #[error("{file}: the gzip data is damaged or ends early ({source}); get the file again")]
+    Gzip {
+        /// The file.
+        file: String,
+        /// What the decompressor says.
+        source: io::Error,
+    },
     /// A file that is not in the IDX format.
     #[error(
-        "{file} is no IDX file: it starts with the bytes {found}, expected 00 00 08 and the \
+        "{file} is no IDX file: it starts with {found}, expected the bytes 00 00 08 and the \
          number of dimensions"
     )]
     IdxMagic {
         /// The file.
         file: String,
-        /// The first bytes, in hexadecimal.
+        /// The first bytes, in words.
         found: String,
     },
     /// An IDX file of another element type.

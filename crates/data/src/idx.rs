@@ -3,7 +3,7 @@
 mod directory;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
@@ -75,7 +75,10 @@ fn parse(mut input: impl Read, name: &str, most: usize) -> Result<IdxArray, Data
         [0, 0, element, rank] if rank > 0 => (element, rank),
         _ => {
             let bytes: Vec<String> = magic.iter().map(|byte| format!("{byte:02x}")).collect();
-            let found = if bytes.is_empty() { "none".to_owned() } else { bytes.join(" ") };
+            let found = match &bytes[..] {
+                [] => "no bytes (it is empty)".to_owned(),
+                _ => format!("the bytes {}", bytes.join(" ")),
+            };
             return Err(DataError::IdxMagic { file: file(), found });
         }
     };
@@ -90,7 +93,7 @@ fn parse(mut input: impl Read, name: &str, most: usize) -> Result<IdxArray, Data
         _ => {
             return Err(DataError::IdxMagic {
                 file: file(),
-                found: format!("00 00 {element:02x}"),
+                found: format!("the bytes 00 00 {element:02x}"),
             });
         }
     }
@@ -136,7 +139,15 @@ fn parse(mut input: impl Read, name: &str, most: usize) -> Result<IdxArray, Data
 /// The next `most` bytes, or as many as there are, in steps, so that memory follows what arrives.
 fn read_up_to(input: &mut impl Read, most: usize, name: &str) -> Result<Vec<u8>, DataError> {
     const STEP: usize = 1 << 16;
-    let failed = |source| DataError::Io { file: name.to_owned(), source };
+    let failed = |source: io::Error| {
+        let file = name.to_owned();
+        match source.kind() {
+            ErrorKind::InvalidInput | ErrorKind::InvalidData | ErrorKind::UnexpectedEof => {
+                DataError::Gzip { file, source }
+            }
+            _ => DataError::Io { file, source },
+        }
+    };
     let mut data = Vec::new();
     while data.len() < most {
         let step = STEP.min(most - data.len());

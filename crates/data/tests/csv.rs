@@ -112,6 +112,12 @@ fn each_fault_is_named_with_its_place() {
         ("a,b,kind\n1,2,x\n3,4,x\n", "t.csv: the target has a single class `x`"),
         ("a,b,y\n1,2,7\n3,4,7\n", "t.csv: the target has a single class `7`"),
         ("kind\nx\ny\n", "t.csv: `kind` is the only column"),
+        ("a,b,kind\r1,2,x\r3,high,y\r", "t.csv, line 3, column 2 (`b`)"),
+        ("a,b,kind\r1,2,\"x\r\"\r3,high,y\r", "t.csv, line 4, column 2 (`b`)"),
+        ("a,\"b,kind\n1,2,x\n3,4,y\n", "t.csv, line 1: a quote opens a field and is never closed"),
+        ("a,b,kind\n1,2,x\n3,4,\"y\n5,6,x\n7,8,y\n", "t.csv, line 3: a quote opens"),
+        ("a,b,kind\r\n1,2,x\r\n\"3,4,y\r\n5,6,x\r\n", "t.csv, line 3: a quote opens"),
+        ("a,b,kind\n1,2,x\n3,4,\"y\"\"", "t.csv, line 3: a quote opens"),
     ];
     for (text, part) in cases {
         let message = read(text).unwrap_err().to_string();
@@ -142,6 +148,32 @@ fn a_number_too_large_for_f32_is_an_error_there() {
     assert!(read(text).is_ok());
     let error = read_csv_from::<f32>(text.as_bytes(), "t", &CsvOptions::default()).unwrap_err();
     assert!(error.to_string().contains("`1e39` is not a finite f32"), "{error}");
+}
+
+#[test]
+fn numbers_that_f32_does_not_tell_apart_are_an_error_there() {
+    let column = |start: f64, step: f64| {
+        let rows =
+            (0..9).map(|i| format!("{},{}\n", start + step * f64::from(i), [0, 7][i as usize % 2]));
+        rows.collect::<String>()
+    };
+    let narrow =
+        |text: &str| read_csv_from::<f32>(text.as_bytes(), "t.csv", &CsvOptions::default());
+    // Seconds since 1970: within a minute, and within months.
+    let minute = format!("time,y\n{}", column(1.7e9, 7.0));
+    assert!(read(&minute).is_ok());
+    let error = narrow(&minute).unwrap_err().to_string();
+    let part = "t.csv, column 1 (`time`): the numbers from 1700000000 to 1700000056 are too close";
+    assert!(error.starts_with(part) && error.contains("f32"), "{error}");
+    narrow(&format!("time,y\n{}", column(1.7e9, 1e6))).unwrap();
+    let target = format!("y,x\n{}", column(1e9, 0.5)).replace("y,x", "x,y");
+    let options = CsvOptions { target: Some("x".to_owned()), ..CsvOptions::default() };
+    let error = read_csv_from::<f32>(target.as_bytes(), "t.csv", &options).unwrap_err();
+    assert!(matches!(&error, DataError::Precision { name, .. } if name == "x"), "{error}");
+    // Constants, also but for the rounding of whoever computed them, and small numbers are fine.
+    for column in [column(0.1, 0.0), column(0.3, 6e-17), column(0.0, 1e-30), column(1e30, 1e29)] {
+        narrow(&format!("a,y\n{column}")).unwrap();
+    }
 }
 
 #[test]
@@ -278,16 +310,25 @@ proptest! {
     }
 
     #[test]
-    fn lines_are_counted_across_buffers(rows in 3_usize..4000, bad in 0_usize..4000, crlf: bool) {
-        let (bad, end) = (bad % rows, if crlf { "\r\n" } else { "\n" });
+    fn lines_are_counted_across_buffers(
+        rows in 3_usize..4000,
+        bad in 0_usize..4000,
+        end in prop::sample::select(vec!["\n", "\r\n", "\r"]),
+    ) {
+        let bad = bad % rows;
         let mut text = format!("a,kind{end}");
         for i in 0..rows {
             let blank = if i % 7 == 0 { end } else { "" };
             if i == bad {
-                let line = text.matches('\n').count() + 1;
-                write!(text, "high,x{end}").unwrap();
+                let line = text.matches(end).count() + 1;
+                write!(text, "\"high\",x{end}").unwrap();
                 let error = read(&text).unwrap_err().to_string();
                 prop_assert!(error.contains(&format!("line {line}, column 1")), "{error} {line}");
+                // The same place, its quote open.
+                text.truncate(text.len() - end.len() - "\",x".len());
+                text += &format!(",x{end}1,y{end}").repeat(rows);
+                let error = read(&text).unwrap_err().to_string();
+                prop_assert!(error.contains(&format!("line {line}: a quote opens")), "{error}");
                 return Ok(());
             }
             write!(text, "{i},\"x{blank}\"{end}{blank}").unwrap();

@@ -35,7 +35,7 @@ fn error(bytes: &[u8]) -> String {
 
 #[test]
 fn faults_of_the_header_are_named() {
-    assert!(error(b"").contains("starts with the bytes none"));
+    assert!(error(b"").contains("starts with no bytes (it is empty)"));
     assert!(error(b"\x00\x00").contains("starts with the bytes 00 00,"));
     assert!(error(b"a,b,c\n1,2,3\n").contains("61 2c 62 2c"));
     assert!(error(&idx(8, &[], &[])).contains("no IDX file"));
@@ -94,12 +94,17 @@ fn damaged_gzip_is_an_error() {
     assert_eq!(read(&whole).unwrap().data, data);
     for cut in [3, 12, whole.len() / 2, whole.len() - 9, whole.len() - 4] {
         let error = read(&whole[..cut]).unwrap_err();
-        assert!(matches!(error, DataError::Io { .. }), "{cut}: {error}");
+        assert!(matches!(error, DataError::Gzip { .. }), "{cut}: {error}");
+        assert!(error.to_string().contains("ends early"), "{error}");
     }
     let mut flipped = whole.clone();
     let checksum = flipped.len() - 8;
     flipped[checksum] ^= 1;
-    assert!(read(&flipped).is_err());
+    let trailing = [&whole[..], b"and more"].concat();
+    for bytes in [flipped, trailing] {
+        let error = read(&bytes).unwrap_err().to_string();
+        assert!(error.starts_with("t.idx: the gzip data is damaged"), "{error}");
+    }
 }
 
 proptest! {
@@ -206,6 +211,9 @@ fn files_that_do_not_belong_together_are_named() {
         files[3] = idx(8, &[2], &[0; 2]);
     });
     assert!(message.contains("single class `0`"), "{message}");
+    // The numbers below it are classes without an example.
+    let message = folder_error(|files| files[1] = idx(8, &[3], &[3; 3]));
+    assert!(message.contains("(train): the target has a single class `3`"), "{message}");
     let message = folder_error(|files| files[0] = gzip(&files[0])[..15].to_vec());
     assert!(message.contains(FILES[0]), "{message}");
 }

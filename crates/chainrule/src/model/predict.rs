@@ -5,7 +5,7 @@ use chainrule_tensor::{Matrix, MatrixView, Scalar};
 use serde::{Deserialize, Serialize};
 
 use super::{Model, TargetInfo};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::metrics::argmax;
 
 /// What a model says of one example.
@@ -54,7 +54,8 @@ impl<S: Scalar> Model<S> {
     /// network ends with that layer); for values the inverse of the target's scaling.
     ///
     /// # Errors
-    /// [`Error`](enum@crate::Error) if the number of features differs or memory is short.
+    /// [`Error`](enum@crate::Error) if the number of features differs, memory is short, or an output
+    /// is infinite or NaN; it names the row.
     pub fn predict(&self, features: MatrixView<'_, S>) -> Result<Prediction<S>> {
         let mut outputs = Matrix::try_zeros(features.rows(), self.network().outputs())?;
         if features.rows() == 0 {
@@ -70,6 +71,14 @@ impl<S: Scalar> Model<S> {
             let a =
                 self.network().predict(scaled.view().rows_range(rows.clone()), &mut workspace)?;
             function.apply(a, chainrule_tensor::MatrixViewMut::new(out, rows.len(), width)?);
+            if let Some(at) = out.iter().position(|y| !y.is_finite()) {
+                return Err(Error::Mismatch(format!(
+                    "the prediction for row {} (counted from 0) is {}: its features, or the \
+                     model's weights, are too large; correct the row, or train again",
+                    rows.start + at / width,
+                    out[at]
+                )));
+            }
         }
         if let TargetInfo::Values { scaler, .. } = &self.info().target {
             scaler.inverse(&mut outputs)?;

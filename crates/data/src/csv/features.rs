@@ -85,7 +85,7 @@ impl<S: Scalar> Features<S> {
     /// # Errors
     /// No target column, an empty field, text, NaN or infinities; with line and column.
     pub fn values(&self) -> Result<Matrix<S>, DataError> {
-        let values = self.targets(|text, place| parse(text, place))?;
+        let values = self.targets(|text, place| Ok(S::of(parse::<S>(text, place)?)))?;
         Ok(Matrix::from_vec(values.len(), 1, values)?)
     }
 
@@ -170,7 +170,7 @@ pub fn read_features_from<S: Scalar>(
     while table.advance()? {
         reserve(&mut values, columns.len(), name)?;
         for &j in &columns {
-            values.push(table.number::<S>(j)?);
+            values.push(S::of(table.number::<S>(j)?));
         }
         if let Some(j) = target {
             reserve(&mut texts, 1, name)?;

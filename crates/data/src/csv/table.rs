@@ -1,16 +1,13 @@
 //! A table of text: named columns, and one line after another.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read};
 
 use chainrule_tensor::Scalar;
 
+use super::lines::{LONGEST_LINE, LineTooLong, Lines, line_ends};
 use crate::message::shorten;
 use crate::{DataError, Place};
-
-/// The longest line that is read. Sources without line ends, such as devices, would otherwise fill
-/// the memory.
-const LONGEST_LINE: usize = 1 << 26;
 
 /// Where the columns get their names.
 pub(super) enum Names {
@@ -22,7 +19,7 @@ pub(super) enum Names {
 
 pub(super) struct Table<R> {
     file: String,
-    reader: csv::Reader<LineGuard<BufReader<R>>>,
+    reader: csv::Reader<Lines<BufReader<R>>>,
     record: csv::ByteRecord,
     first: Vec<String>,
     columns: Vec<String>,
@@ -58,7 +55,7 @@ impl<R: Read> Table<R> {
             .has_headers(false)
             .flexible(true)
             .delimiter(delimiter)
-            .from_reader(LineGuard::new(input));
+            .from_reader(Lines::new(input, delimiter));
         let mut table = Self {
             file: file.to_owned(),
             reader,
@@ -137,6 +134,9 @@ impl<R: Read> Table<R> {
                     DataError::Io { file: self.file.clone(), source }
                 }
             })?;
+            if let Some(line) = self.reader.get_ref().unclosed_quote() {
+                return Err(DataError::UnclosedQuote { file: self.file.clone(), line });
+            }
             if !more {
                 return Ok(false);
             }
@@ -178,16 +178,19 @@ impl<R: Read> Table<R> {
         }
     }
 
-    /// Field `j` as a finite number.
-    pub(super) fn number<S: Scalar>(&self, j: usize) -> Result<S, DataError> {
-        parse(self.filled(j)?, || self.place(self.line, j))
+    /// Field `j` as a number that is finite in `S` too.
+    pub(super) fn number<S: Scalar>(&self, j: usize) -> Result<f64, DataError> {
+        parse::<S>(self.filled(j)?, || self.place(self.line, j))
     }
 }
 
-/// A finite number, or the error of its place.
-pub(super) fn parse<S: Scalar>(text: &str, place: impl FnOnce() -> Place) -> Result<S, DataError> {
-    match text.parse().map(S::of) {
-        Ok(value) if value.is_finite() => Ok(value),
+/// A number that is finite in `S` too, or the error of its place.
+pub(super) fn parse<S: Scalar>(
+    text: &str,
+    place: impl FnOnce() -> Place,
+) -> Result<f64, DataError> {
+    match text.parse() {
+        Ok(value) if S::of(value).is_finite() => Ok(value),
         Ok(_) => {
             let (place, text) = (place(), shorten(text));
             Err(DataError::NotFiniteField { place, text, element: S::NAME })
@@ -212,65 +215,6 @@ fn detect_delimiter(start: &[u8]) -> u8 {
     }
     let most = counts.iter().map(|(_, count)| *count).max().unwrap_or(0);
     counts.iter().find(|(_, count)| *count == most).map_or(b',', |(d, _)| *d)
-}
-
-fn line_ends(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|&&byte| byte == b'\n').count()
-}
-
-/// Passes bytes on, counts lines, and fails at a line that is too long.
-struct LineGuard<R> {
-    input: R,
-    /// Bytes passed on.
-    passed: u64,
-    /// Bytes since the last line end.
-    length: usize,
-    /// Line ends left behind, and the byte after the last of them.
-    behind: u64,
-    after_last: u64,
-    /// The line ends of the last bytes passed on that are not left behind yet.
-    ahead: VecDeque<u64>,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("a line is too long")]
-struct LineTooLong;
-
-impl<R> LineGuard<R> {
-    fn new(input: R) -> Self {
-        Self { input, passed: 0, length: 0, behind: 0, after_last: 0, ahead: VecDeque::new() }
-    }
-
-    /// The line, from 1, of the byte before `end`; a line end belongs to the line it ends.
-    fn line_before(&mut self, end: u64) -> u64 {
-        while let Some(&at) = self.ahead.front()
-            && at < end
-        {
-            self.ahead.pop_front();
-            self.behind += 1;
-            self.after_last = at + 1;
-        }
-        if self.after_last == end { self.behind.max(1) } else { self.behind + 1 }
-    }
-}
-
-impl<R: Read> Read for LineGuard<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // More is asked for only when all before has been consumed.
-        self.line_before(self.passed);
-        let count = self.input.read(buffer)?;
-        for (at, byte) in (self.passed..).zip(&buffer[..count]) {
-            self.length += 1;
-            if *byte == b'\n' {
-                self.ahead.push_back(at);
-            }
-            if matches!(byte, b'\n' | b'\r') {
-                self.length = 0;
-            }
-        }
-        self.passed += count as u64;
-        if self.length > LONGEST_LINE { Err(io::Error::other(LineTooLong)) } else { Ok(count) }
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chainrule_tensor::{Matrix, Scalar};
 
+use super::precision::Precision;
 use super::table::parse;
 use crate::error::reserve;
 use crate::message::shorten;
@@ -109,9 +110,11 @@ impl Column {
     fn values<S: Scalar>(self, texts: &[String]) -> Result<Target<S>, DataError> {
         let mut distinct = Vec::new();
         reserve(&mut distinct, texts.len(), "the target")?;
+        let mut precision = Precision::new();
         for (id, text) in texts.iter().enumerate() {
-            distinct.push(parse::<S>(text, || self.place(id))?);
+            distinct.push(precision.round::<S>(parse::<S>(text, || self.place(id))?));
         }
+        precision.check::<S>(|| self.place.clone())?;
         let mut values = Matrix::try_zeros(self.rows.len(), 1)?;
         for (value, &id) in values.as_mut_slice().iter_mut().zip(&self.rows) {
             *value = distinct[id];

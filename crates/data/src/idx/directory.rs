@@ -49,6 +49,11 @@ pub fn read_idx_directory<S: Scalar>(
         .ok()
         .and_then(|folder| Some(folder.file_name()?.to_string_lossy().into_owned()))
         .unwrap_or_else(|| folder.display().to_string());
+    if train.labels.iter().all(|label| label == &train.labels[0]) {
+        // Other numbers are classes too, but none of them has an example.
+        let class = train.labels[0].to_string();
+        return Err(DataError::SingleClass { name: format!("{name} (train)"), class });
+    }
     let dataset = |part: Part<S>, suffix: &str| {
         let names = (0..part.features.cols()).map(|j| format!("p{j}")).collect();
         let target = Target::Classes { labels: part.labels, names: classes.clone() };
