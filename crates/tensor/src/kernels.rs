@@ -10,6 +10,10 @@
 use crate::product::Store;
 use crate::{MatrixView, MatrixViewMut, Scalar, math, vectorised};
 
+/// About how many exponentials are one loop, and of how many rows at most.
+const TOGETHER: usize = 512;
+const MAX_HEIGHT: usize = 64;
+
 /// Partial sums kept side by side by a reduction.
 const LANES: usize = 16;
 
@@ -215,17 +219,15 @@ fn max_lanes<S: Scalar>(x: &[S]) -> S {
 /// softmax_rows(a.view(), y.view_mut());
 /// assert_eq!(y.as_slice(), [0.5, 0.5, 1.0, 0.0]);
 /// ```
-pub fn softmax_rows<S: Scalar>(a: MatrixView<'_, S>, mut out: MatrixViewMut<'_, S>) {
-    assert_eq!((a.rows(), a.cols()), (out.rows(), out.cols()), "softmax_rows: shapes differ");
-    vectorised(
+pub fn softmax_rows<S: Scalar>(a: MatrixView<'_, S>, out: MatrixViewMut<'_, S>) {
+    exponential_rows(
+        a,
+        out,
         #[inline(always)]
-        || {
-            for (a, out) in a.iter_rows().zip(out.iter_rows_mut()) {
-                let (_, others) = exponentials(a, out);
-                let scale = S::one() / (S::one() + others);
-                for y in out {
-                    *y *= scale;
-                }
+        |_, row, _, others| {
+            let scale = S::one() / (S::one() + others);
+            for y in row {
+                *y *= scale;
             }
         },
     );
@@ -282,9 +284,24 @@ pub fn exponential_rows<S: Scalar>(
     vectorised(
         #[inline(always)]
         || {
-            for (i, (a, out)) in a.iter_rows().zip(out.iter_rows_mut()).enumerate() {
-                let (max, others) = exponentials(a, out);
-                row(i, out, max, others);
+            // Rows are often shorter than a vector: the exponentials of several are one loop.
+            let cols = a.cols().max(1);
+            let height = (TOGETHER / cols).clamp(1, MAX_HEIGHT);
+            let blocks = out.as_mut_slice().chunks_mut(height * cols);
+            for (block, (a, out)) in a.as_slice().chunks(height * cols).zip(blocks).enumerate() {
+                let mut maxima = [S::zero(); MAX_HEIGHT];
+                let rows = a.chunks_exact(cols).zip(out.chunks_exact_mut(cols));
+                for (max, (a, out)) in maxima.iter_mut().zip(rows) {
+                    *max = max_lanes(a);
+                    out.fill(*max);
+                }
+                for (&a, y) in a.iter().zip(out.iter_mut()) {
+                    *y = shifted_exp(a, *y);
+                }
+                for (i, (max, out)) in maxima.iter().zip(out.chunks_exact_mut(cols)).enumerate() {
+                    let others = sum_of_others(out, |y| y);
+                    row(block * height + i, out, *max, others);
+                }
             }
         },
     );
@@ -316,16 +333,6 @@ pub fn log_sum_exp<S: Scalar>(a: &[S]) -> S {
             max + sum_of_others(a, |a| shifted_exp(a, max)).ln_1p()
         },
     )
-}
-
-/// `e^{a_j − max}` into `out`; the maximum, and the sum without the maximum's own 1.
-#[inline(always)]
-fn exponentials<S: Scalar>(a: &[S], out: &mut [S]) -> (S, S) {
-    let max = max_lanes(a);
-    for (&a, y) in a.iter().zip(out.iter_mut()) {
-        *y = shifted_exp(a, max);
-    }
-    (max, sum_of_others(out, |y| y))
 }
 
 /// `e^{a − max}`, with what the rounding of the difference leaves made good: `e^{−y}` would lose
