@@ -13,6 +13,8 @@ pub use atomic::write_atomically;
 pub use tensors::{read_weights, tensor_names};
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use chainrule_autograd_manual::Network;
@@ -126,18 +128,27 @@ fn named(path: &Path, error: Error) -> Error {
 fn read(path: &Path) -> Result<Vec<u8>> {
     let error = |source| Error::Io { action: "read", path: path.to_owned(), source };
     // A device or pipe may never end.
-    if std::fs::metadata(path).map_err(error)?.is_file() {
-        return std::fs::read(path).map_err(error);
+    if !std::fs::metadata(path).map_err(error)?.is_file() {
+        return Err(named(path, broken("not a regular file, so it cannot be a model")));
     }
-    Err(named(path, broken("not a regular file, so it cannot be a model")))
+    let mut file = File::open(path).map_err(error)?;
+    let size = file.metadata().map_err(error)?.len();
+    let mut bytes = Vec::new();
+    // The header first: what is no model is not read into memory, however large.
+    file.by_ref().take(header::PREFIX as u64).read_to_end(&mut bytes).map_err(error)?;
+    let length = header::length(&bytes, size).map_err(|error| named(path, error))?;
+    file.by_ref().take(length as u64).read_to_end(&mut bytes).map_err(error)?;
+    header::check(&bytes, size).map_err(|error| named(path, error))?;
+    let rest = usize::try_from(size).unwrap_or(usize::MAX).saturating_sub(bytes.len());
+    bytes.try_reserve_exact(rest).map_err(|e| error(e.into()))?;
+    file.read_to_end(&mut bytes).map_err(error)?;
+    Ok(bytes)
 }
 
 /// The file's tensors, after its header has been checked.
 fn open(bytes: &[u8]) -> Result<SafeTensors<'_>> {
-    header::check(bytes)?;
-    SafeTensors::deserialize(bytes).map_err(|error| {
-        broken(format!("the safetensors file is damaged ({error}); write or download it again"))
-    })
+    header::check(bytes, bytes.len() as u64)?;
+    SafeTensors::deserialize(bytes).map_err(header::damaged)
 }
 
 fn info(bytes: &[u8]) -> Result<ModelInfo> {

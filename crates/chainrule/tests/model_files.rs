@@ -254,6 +254,30 @@ fn a_truncated_file_is_refused_wherever_it_ends() {
 }
 
 #[test]
+fn a_large_file_that_is_no_model_is_not_read() {
+    // Sparse, and more than the memory of most machines.
+    let sparse = |start: &[u8]| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large");
+        fs::write(&path, start).unwrap();
+        // A file system that has no such files cannot show it.
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(1 << 42).ok()?;
+        Some(Model::<f32>::load(&path).unwrap_err().to_string())
+    };
+    let model = small_model().to_bytes().unwrap();
+    let longer = format!("its tensors should have {} bytes, 4398", data(&model).len());
+    for (start, part) in [
+        (&b""[..], "header is damaged"),
+        (&(1_u64 << 41).to_le_bytes(), "at most 100000000 are possible"),
+        (&model, &longer),
+    ] {
+        let Some(error) = sparse(start) else { return };
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
 fn a_damaged_header_is_refused() {
     let bytes = small_model().to_bytes().unwrap();
     let length = |n: u64| [&n.to_le_bytes(), &bytes[8..]].concat();

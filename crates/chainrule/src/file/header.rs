@@ -3,27 +3,65 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use safetensors::SafeTensorError;
+use safetensors::tensor::Metadata;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::broken;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
-/// Checks the header's length against the file's and that no name occurs twice: of two tensors of
-/// one name, a reader would silently take the last.
-pub(super) fn check(bytes: &[u8]) -> Result<()> {
-    let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
-        let reason = format!("{} bytes are too few for a safetensors file", bytes.len());
+/// The bytes before the header, which hold its length.
+pub(super) const PREFIX: usize = size_of::<u64>();
+/// The longest header that the safetensors format allows.
+const LONGEST: u64 = 100_000_000;
+
+/// The length of the header, which `start` begins with, in a file of `size` bytes.
+pub(super) fn length(start: &[u8], size: u64) -> Result<usize> {
+    let Some((length, _)) = start.split_first_chunk::<PREFIX>() else {
+        let reason = format!("{} bytes are too few for a safetensors file", start.len());
         return Err(broken(reason));
     };
     let length = u64::from_le_bytes(*length);
-    let header = usize::try_from(length).ok().and_then(|length| rest.get(..length));
-    let Some(header) = header else {
+    let rest = size.saturating_sub(PREFIX as u64);
+    if length > rest {
         return Err(broken(format!(
             "not a safetensors file, or a truncated one: its header should have {length} bytes, \
-             {} are there",
-            rest.len()
+             {rest} are there"
         )));
-    };
+    }
+    match usize::try_from(length) {
+        Ok(header) if length <= LONGEST => Ok(header),
+        _ => Err(broken(format!(
+            "not a safetensors file: its header should have {length} bytes, at most {LONGEST} are \
+             possible"
+        ))),
+    }
+}
+
+/// Checks a file of `size` bytes, of which `bytes` are at least all of the header: its length, that
+/// no name occurs twice (of two tensors of one name, a reader would silently take the last), and
+/// that the tensors are as long as what follows.
+pub(super) fn check(bytes: &[u8], size: u64) -> Result<()> {
+    let end = PREFIX + length(bytes, size)?;
+    let header = &bytes[PREFIX..end];
+    check_names(header)?;
+    let metadata: Metadata = serde_json::from_slice(header)
+        .map_err(|error| damaged(SafeTensorError::InvalidHeaderDeserialization(error)))?;
+    let (promised, found) = (metadata.data_len() as u64, size - end as u64);
+    if promised == found {
+        return Ok(());
+    }
+    Err(broken(format!(
+        "the safetensors file is damaged: its tensors should have {promised} bytes, {found} are \
+         there; write or download it again"
+    )))
+}
+
+pub(super) fn damaged(error: SafeTensorError) -> Error {
+    broken(format!("the safetensors file is damaged ({error}); write or download it again"))
+}
+
+fn check_names(header: &[u8]) -> Result<()> {
     let mut deserializer = serde_json::Deserializer::from_slice(header);
     let repeated = deserializer
         .deserialize_map(Repeated)
