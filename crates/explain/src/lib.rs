@@ -4,21 +4,28 @@
 mod batch;
 mod best;
 mod certificate;
+mod conversation;
 mod count;
+mod depth;
 mod error;
 mod explainer;
 mod explanation;
+mod flow;
 mod graph;
 mod largest;
 mod local;
 mod paths;
+mod report;
+mod responsibility;
 mod text;
 mod thin;
 mod unfused;
 
 pub use batch::BatchExplanation;
 pub use certificate::Certificate;
+pub use conversation::{Conversation, Turn};
 pub use count::PathCount;
+pub use depth::{Cause, Depth, DepthStage, Fate, Through};
 pub use error::ExplainError;
 pub use explainer::{Explainer, explain};
 pub use explanation::{Explanation, Group};
@@ -26,5 +33,9 @@ pub use graph::{Node, Quantity};
 pub use largest::largest_weight;
 pub use local::{Derivative, Factor};
 pub use paths::{Path, Paths};
+pub use report::{Context, Report};
+pub use responsibility::{
+    ClassPart, ExamplePart, LayerPart, NeuronPart, NeuronState, Responsibility,
+};
 pub use thin::ThinFactors;
 pub use unfused::Unfused;
