@@ -54,22 +54,17 @@ pub(crate) fn run(args: &Explain, output: &mut Output) -> Result<ExitCode> {
         outputs: output_names(&chosen),
         classes: chosen.labels().unwrap_or_default().to_vec(),
     };
-    let report = explainer.report(param, args.top, context)?;
-    let text = written(args.format, &report)?;
+    let text = match args.format {
+        ExplainFormat::Text => format!("{}\n", explainer.report(param, args.top, context)?),
+        ExplainFormat::Json => json(&explainer.report(param, args.top, context)?)?,
+        ExplainFormat::Dot => explainer.picture(param, &context)?.dot(),
+        ExplainFormat::Svg => explainer.picture(param, &context)?.svg(),
+    };
     match &args.output {
         Some(path) => write_atomically(path, text.as_bytes())?,
         None => output.raw(&text),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn written(format: ExplainFormat, report: &Report) -> Result<String> {
-    Ok(match format {
-        ExplainFormat::Text => format!("{report}\n"),
-        ExplainFormat::Json => json(report)?,
-        ExplainFormat::Dot => report.to_string(),
-        ExplainFormat::Svg => report.to_string(),
-    })
 }
 
 #[derive(Serialize)]

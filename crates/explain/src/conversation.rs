@@ -80,7 +80,10 @@ impl<S: Scalar> Explainer<'_, S> {
         match (level.quantity, t.checked_sub(1).map(|above| &graph.steps[above])) {
             (Quantity::Prediction, _) => {
                 turn.asked = "prediction ŷ".to_owned();
-                turn.answer = "the loss asks me first; I am what the output layer made".to_owned();
+                turn.answer = format!(
+                    "I am what the output function made of the output layer, {}",
+                    vector('a', m)
+                );
                 turn.own = self.prediction(row);
             }
             (Quantity::Activation, Some(Step::Local(_))) => {

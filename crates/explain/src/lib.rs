@@ -15,6 +15,7 @@ mod graph;
 mod largest;
 mod local;
 mod paths;
+mod picture;
 mod report;
 mod responsibility;
 mod text;
@@ -33,6 +34,7 @@ pub use graph::{Node, Quantity};
 pub use largest::largest_weight;
 pub use local::{Derivative, Factor};
 pub use paths::{Path, Paths};
+pub use picture::{Picture, PictureEdge, PictureLayer, PictureNode};
 pub use report::{Context, Report};
 pub use responsibility::{
     ClassPart, ExamplePart, LayerPart, NeuronPart, NeuronState, Responsibility,

@@ -257,7 +257,7 @@ they cover 100.0 % of Σ |paths| = 8
 cancellation |Σ paths| / Σ |paths| = 0.5: mostly an agreement
 certificate: Σ paths = 4
   the network's backpropagation  4, difference 0 (allowed 8e-12)
-  all 2 paths listed  4, difference 0 (allowed 8e-12)
+  all 2 listed one by one  4, difference 0 (allowed 8e-12)
   it holds"
     );
     let json = serde_json::to_value(&paths).unwrap();

@@ -9,9 +9,12 @@ use crate::{Factor, PathCount};
 impl fmt::Display for Paths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { param, count, live, strongest, .. } = self;
-        let paths = if *count == PathCount::ONE { "path" } else { "paths" };
-        let pairs = if self.rows.len() > 1 { " of (example, path) pairs" } else { "" };
-        write!(f, "{count} {paths} to {param}{pairs}, {live} without a factor 0; ")?;
+        let paths = match self.rows.len() {
+            1 if *count == PathCount::ONE => "path",
+            1 => "paths",
+            _ => "(example, path) pairs",
+        };
+        write!(f, "{count} {paths} to {param}, {live} without a factor 0; ")?;
         match strongest.len() {
             1 => writeln!(f, "the strongest, with its share of Σ |paths|:")?,
             n => writeln!(f, "the {n} strongest, with their shares of Σ |paths|:")?,
@@ -76,7 +79,7 @@ impl Paths {
         );
         text += &match (certificate.listed, certificate.listed_difference) {
             (Some(listed), Some(difference)) => format!(
-                "\n  all {} paths listed  {}, difference {} (allowed {})",
+                "\n  all {} listed one by one  {}, difference {} (allowed {})",
                 self.count,
                 number(listed),
                 number(difference),
