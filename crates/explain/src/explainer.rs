@@ -4,6 +4,7 @@ use chainrule_autograd_manual::{Backward, NetworkError, Param};
 use chainrule_loss::{Loss, Targets};
 use chainrule_tensor::Scalar;
 
+use crate::detective::first_non_finite;
 use crate::local::{dot, parameter, push_upward, widen};
 use crate::unfused::Head;
 use crate::{BatchExplanation, ExplainError, Explanation, Group, ThinFactors, text};
@@ -164,9 +165,8 @@ impl<'b, S: Scalar> Explainer<'b, S> {
     }
 
     pub(crate) fn not_finite(&self, param: Param, row: usize) -> ExplainError {
-        let place = self.backward.forward().first_non_finite();
-        let reason = match place {
-            Some(place) => place.to_string(),
+        let reason = match first_non_finite(self.backward, None) {
+            Some(finding) => finding.to_string(),
             None => "a factor, or a product of factors, is not finite".to_owned(),
         };
         ExplainError::NotFinite { param: param.to_string(), row: self.label(row), reason }

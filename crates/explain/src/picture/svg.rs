@@ -163,7 +163,7 @@ impl Canvas<'_> {
             let (left, top) = (x - 48.0, y - 20.0);
             let place = format!("x=\"{left}\" y=\"{top}\" width=\"96\" height=\"40\" rx=\"9\"");
             let _ = write!(text, "<rect class=\"node\" {place}/><rect {ring} {place}/>");
-            let second = if node.share > 0.0 { format!("{share} of it") } else { String::new() };
+            let second = if node.share > 0.0 { format!("{share} share") } else { String::new() };
             let y1 = if second.is_empty() { y + 4.0 } else { y - 3.0 };
             let _ = writeln!(
                 text,
@@ -246,20 +246,20 @@ impl Canvas<'_> {
     fn legend(&self, text: &mut String, height: f64) {
         let y = height - 24.0;
         let entries = [
-            ("edge plus", 5.0, "positive part: descent makes the weight smaller", 330.0),
-            ("edge minus", 5.0, "negative part: larger", 190.0),
-            ("mark", 12.0, self.marked_text(), 0.0),
+            ("edge plus", 5, "positive: descent makes the weight smaller"),
+            ("edge minus", 5, "negative: larger"),
+            ("mark", 12, self.marked_text()),
         ];
         let mut x = 24.0;
-        for (class, width, words, step) in entries {
+        for (class, width, words) in entries {
             let _ = writeln!(
                 text,
-                "<path class=\"{class}\" d=\"M{x} {0}h30\" stroke-width=\"{width}\"/>\
-                 <text class=\"note\" x=\"{1}\" y=\"{y}\" font-size=\"13\">{words}</text>",
+                "<path class=\"{class}\" d=\"M{x} {}h30\" stroke-width=\"{width}\"/>\
+                 <text class=\"note\" x=\"{}\" y=\"{y}\">{words}</text>",
                 y - 5.0,
                 x + 40.0
             );
-            x += step + 40.0;
+            x += 68.0 + 7.6 * words.chars().count() as f64;
         }
     }
 
