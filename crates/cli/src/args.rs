@@ -66,6 +66,10 @@ pub(crate) struct Train {
     /// Where to save the model
     #[arg(long, short, value_name = "FILE", default_value = "chainrule-model.safetensors")]
     pub(crate) output: PathBuf,
+    /// After each epoch, statistics of every layer: activations, dead and saturated units,
+    /// gradients, ratio of update to weights
+    #[arg(long)]
+    pub(crate) statistics: bool,
     /// One JSON object a line on standard output, nothing else
     #[arg(long)]
     pub(crate) json: bool,

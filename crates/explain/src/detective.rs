@@ -40,23 +40,31 @@ pub struct NonFiniteFinding {
     pub reason: String,
 }
 
+impl NonFiniteFinding {
+    /// What went wrong, how the quantity is made and of what, without its name and place.
+    pub fn why(&self) -> String {
+        let Self { name, formula, operands, reason, .. } = self;
+        let with: Vec<String> =
+            operands.iter().map(|o| format!("{} = {}", o.name, number(o.value))).collect();
+        let formula = match formula.is_empty() {
+            true => String::new(),
+            false => format!("; {name} = {formula}"),
+        };
+        let with = match with.is_empty() {
+            true => String::new(),
+            false => format!(" with {}", with.join(", ")),
+        };
+        format!("{reason}{formula}{with}")
+    }
+}
+
 impl fmt::Display for NonFiniteFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, value, formula, operands, reason, .. } = self;
-        write!(f, "{name} is {value}")?;
+        write!(f, "{} is {}", self.name, self.value)?;
         if let Some(row) = self.row {
             write!(f, " for example {row} (counted from 0)")?;
         }
-        write!(f, ": {reason}")?;
-        if !formula.is_empty() {
-            write!(f, "; {name} = {formula}")?;
-        }
-        let with: Vec<String> =
-            operands.iter().map(|o| format!("{} = {}", o.name, number(o.value))).collect();
-        match with.is_empty() {
-            true => Ok(()),
-            false => write!(f, " with {}", with.join(", ")),
-        }
+        write!(f, ": {}", self.why())
     }
 }
 
