@@ -197,9 +197,9 @@ impl fmt::Display for Conversation {
         for (t, turn) in turns.iter().enumerate() {
             let chosen = selection(&turn.gradient.values);
             let mut chosen = chosen.as_deref();
-            // Where the way narrows to a neuron, that neuron alone is of interest.
+            // Where the way narrows to a neuron, that neuron alone of a long list is of interest.
             let only = [turn.unit.unwrap_or(1) - 1];
-            if turn.unit.is_some() && turn.gradient.values.len() > 1 {
+            if turn.unit.is_some() && chosen.is_some() {
                 chosen = Some(&only);
             }
             let asks = if t == 0 { "the loss asks the " } else { "" };

@@ -28,7 +28,11 @@ pub(crate) fn as_text<T: Display, Z: Serializer>(value: &T, to: Z) -> Result<Z::
 
 /// Six significant digits, without an exponent where that stays short.
 pub(crate) fn number(x: f64) -> String {
-    if x == 0.0 || !x.is_finite() {
+    if x == 0.0 {
+        // Without the sign of −0.
+        return "0".to_owned();
+    }
+    if !x.is_finite() {
         return x.to_string();
     }
     let exponent = x.abs().log10().floor() as i32;
@@ -98,6 +102,7 @@ mod tests {
     fn numbers_are_short_and_keep_six_digits() {
         for (x, expected) in [
             (0.0, "0"),
+            (-0.0, "0"),
             (1.0, "1"),
             (-0.25, "-0.25"),
             (0.012_345_678, "0.0123457"),

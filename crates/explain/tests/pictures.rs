@@ -39,12 +39,16 @@ fn wide(rows: usize, param: &str) -> Picture {
 
 #[test]
 fn what_flows_into_every_layer_is_the_whole() {
-    for (rows, param, from) in
-        [(1, "W_1,4,7", 1), (3, "W_1,4,7", 1), (2, "b_35", 3), (1, "W_521", 5)]
-    {
+    let whole = |picture: &Picture| -> f64 {
+        picture.edges.iter().filter(|edge| edge.chosen).map(|edge| edge.part).sum()
+    };
+    // A neuron of layer 1 that dropout has kept.
+    let mut of_layer_1 = (1..=20).map(|neuron| format!("W_1,{neuron},7"));
+    let kept = of_layer_1.find(|param| whole(&wide(1, param)) != 0.0).unwrap();
+    for (rows, param, from) in [(1, &*kept, 1), (3, &*kept, 1), (2, "b_35", 3), (1, "W_521", 5)] {
         let picture = wide(rows, param);
-        let whole: f64 = picture.edges.iter().filter(|e| e.chosen).map(|e| e.part).sum();
-        assert!(whole != 0.0);
+        let whole = whole(&picture);
+        assert!(whole != 0.0, "{param}");
         for layer in from..=6 {
             let into = picture.edges.iter().filter(|edge| edge.layer == layer);
             let sum: f64 = into.map(|edge| edge.part).sum();

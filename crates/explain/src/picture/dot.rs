@@ -65,8 +65,9 @@ fn label(node: &PictureNode) -> String {
     }
 }
 
-/// A quoted string of the language; a line break is `\n`.
+/// A quoted string of the language; a line break is `\n`, other control characters are left out.
 fn quoted(text: &str) -> String {
-    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    let plain: String = text.chars().filter(|c| *c == '\n' || !c.is_control()).collect();
+    let escaped = plain.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     format!("\"{escaped}\"")
 }
