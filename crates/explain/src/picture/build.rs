@@ -160,7 +160,10 @@ impl<S: Scalar> Explainer<'_, S> {
         if !folded.is_empty() {
             nodes.push(PictureNode {
                 unit: None,
-                name: format!("+ {} more", folded.len()),
+                name: match shown.len() {
+                    0 => format!("{} units", folded.len()),
+                    _ => format!("+ {} more", folded.len()),
+                },
                 called: None,
                 activation: None,
                 part: folded.iter().map(|&n| part(n)).sum(),
@@ -254,7 +257,8 @@ fn places(layer: &PictureLayer, width: usize) -> Vec<usize> {
 fn faint(layers: &[PictureLayer], m: usize, edges: &mut Vec<PictureEdge>) {
     let (lower, upper) = (layers[m - 1].nodes.len(), layers[m].nodes.len());
     if lower * upper <= FAINT {
-        for to in 0..upper {
+        // The 1 of a bias has no edges below.
+        for to in (0..upper).filter(|&to| layers[m].nodes[to].units > 0) {
             for from in 0..lower {
                 let part = 0.0;
                 edges.push(PictureEdge { layer: m, from, to, part, rank: None, chosen: false });
@@ -329,6 +333,10 @@ fn subtitle(paths: &Paths, context: &Context) -> String {
         1 => "the strongest covers".to_owned(),
         n => format!("the {n} strongest cover"),
     };
-    let plural = if paths.count.exact() == Some(1) { "path" } else { "paths" };
+    let plural = match paths.rows.len() {
+        1 if paths.count.exact() == Some(1) => "path",
+        1 => "paths",
+        _ => "(example, path) pairs",
+    };
     format!("{example}{} {plural}, {count} {covered} of Σ |paths|{cancels}", paths.count)
 }

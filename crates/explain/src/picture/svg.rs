@@ -55,7 +55,7 @@ impl Picture {
             text,
             "<text class=\"title\" x=\"24\" y=\"38\">{}</text>\n\
              <text class=\"note\" x=\"24\" y=\"62\">{}</text>",
-            subscripted(&self.title),
+            subscripted(&self.title.replace(" -", " −")),
             escaped(&self.subtitle)
         );
         canvas.marks(&mut text);
