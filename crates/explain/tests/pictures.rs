@@ -126,7 +126,7 @@ fn the_files_are_well_formed_whatever_things_are_called() {
         check_svg(&picture.svg());
         let dot = picture.dot();
         let quotes = dot.replace("\\\\", "").replace("\\\"", "").matches('"').count();
-        assert!(quotes % 2 == 0 && !dot.contains('\u{0}'.to_string().as_str()), "{dot}");
+        assert!(quotes.is_multiple_of(2) && !dot.contains('\u{0}'.to_string().as_str()), "{dot}");
         assert_eq!(dot.matches('{').count(), dot.matches('}').count());
     }
     for (rows, param) in [(1, "W_1,4,7"), (3, "b_35"), (2, "W_5,1,12")] {
