@@ -248,10 +248,7 @@ fn next(args: &Train, trained: &Trained, output: &mut Output) {
     let bundled = trained.model.info().training.as_ref().is_some_and(|t| t.data == DIGITS);
     let what = if bundled { "confusion matrix of the test examples" } else { "scores in detail" };
     let commands = [
-        (
-            format!("explain {model}{data} --row 17 --weight W_112"),
-            "why that gradient, path by path",
-        ),
+        (format!("explain {model}{data}"), "why a gradient is what it is, path by path"),
         (format!("evaluate {model}{data}"), what),
         (format!("predict {model}{data}"), "every row's answer as CSV"),
         (format!("check {model}{data}"), "the gradient check again"),
