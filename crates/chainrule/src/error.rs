@@ -61,10 +61,11 @@ pub enum Error {
     Mismatch(String),
     /// The loss, or a weight, became infinite or NaN.
     #[error(
-        "training diverged in epoch {epoch}, batch {batch}: {}{}; \
+        "training diverged in epoch {epoch}, batch {batch}: {}{}{}; \
          the network holds the {kept} again; try a smaller learning rate or gradient clipping",
         if loss.is_finite() { "a weight is not finite".to_owned() } else { format!("the loss is {loss}") },
-        place.map_or(String::new(), |place| format!(", first seen at {place}"))
+        place.map_or(String::new(), |place| format!(", first seen at {place}")),
+        if detail.is_empty() { String::new() } else { format!(": {detail}") }
     )]
     Diverged {
         /// The epoch, from 1.
@@ -75,6 +76,9 @@ pub enum Error {
         loss: f64,
         /// The first value of the forward pass that is not finite.
         place: Option<NonFinite>,
+        /// What made that value, or a loss that is not finite of outputs that are; empty without
+        /// the feature `explain`, and where nothing more is known.
+        detail: String,
         /// Which weights were put back.
         kept: String,
     },

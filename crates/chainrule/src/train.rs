@@ -3,6 +3,7 @@
 mod history;
 mod run;
 mod trainer;
+mod watch;
 
 pub use history::{BatchReport, EpochReport, Flow, History, StopReason};
 pub use trainer::Trainer;

@@ -533,3 +533,31 @@ fn data_that_does_not_fit_is_refused_before_training() {
     let error = trainer.fit(&mut network, &*loss, &wide).unwrap_err().to_string();
     assert!(error.contains("training examples have 64 features"), "{error}");
 }
+
+#[cfg(feature = "explain")]
+#[test]
+fn statistics_come_once_an_epoch_and_change_nothing() {
+    let data: Dataset<f32> = blobs(90, 1);
+    let mut config = config(3);
+    config.training.batch_size = 32;
+    let run = |watched: bool| {
+        let (config, mut seen) = (config.clone(), Vec::new());
+        let mut model = Model::new(&config, &data).unwrap();
+        let note = |epoch: usize, found: &chainrule::explain::NetworkStatistics| {
+            let ratios = found.layers.iter().map(|layer| layer.update_ratio.unwrap());
+            assert!(ratios.clone().all(|ratio| ratio.is_finite() && ratio > 0.0), "{found}");
+            // Of a batch of full size, not of the smaller last one.
+            assert_eq!(found.examples, 32);
+            seen.push(epoch);
+        };
+        let trained = match watched {
+            true => model.train(&config, &data, |trainer| trainer.on_statistics(note)),
+            false => model.train(&config, &data, |trainer| trainer),
+        };
+        trained.unwrap();
+        (bits(model.network()), seen)
+    };
+    let ((plain, none), (watched, epochs)) = (run(false), run(true));
+    assert_eq!((none, epochs), (vec![], vec![1, 2, 3]));
+    assert_eq!(plain, watched);
+}

@@ -6,6 +6,7 @@ mod args;
 mod check;
 mod error;
 mod evaluate;
+mod explain;
 mod info;
 mod list;
 mod options;
@@ -58,6 +59,7 @@ fn run(command: Command, output: &mut Output) -> Result<ExitCode> {
         Command::Predict(args) => predict::run(&args, output),
         Command::Evaluate(args) => evaluate::run(&args, output),
         Command::Check(args) => check::run(&args, output),
+        Command::Explain(args) => explain::run(&args, output),
         Command::Info(args) => info::run(&args, output),
     }
 }
@@ -70,6 +72,8 @@ impl Command {
             Self::Evaluate(args) => args.model.json,
             Self::Check(args) => args.json,
             Self::Info(args) => args.json,
+            // Its JSON is one of its formats, written whole.
+            Self::Explain(_) => false,
         }
     }
 

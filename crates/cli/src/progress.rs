@@ -1,5 +1,6 @@
 //! What is seen while a network trains: a table of epochs, and a bar on a terminal.
 
+use chainrule::explain::NetworkStatistics;
 use chainrule::metrics::{Metric, Scores, Task};
 use chainrule::train::{BatchReport, EpochReport};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -68,6 +69,18 @@ impl Progress {
                 format!("{:.1e}", report.learning_rate),
                 report.seconds
             ));
+        };
+        match &self.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    /// Adds the layers' statistics below the epoch's line.
+    pub(crate) fn statistics(&self, output: &mut Output, statistics: &NetworkStatistics) {
+        let mut write = || {
+            let text = statistics.to_string().replace('\n', "\n    ");
+            output.progress(format_args!("    {text}"));
         };
         match &self.bar {
             Some(bar) => bar.suspend(write),

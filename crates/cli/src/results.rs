@@ -6,7 +6,7 @@ use std::path::Path;
 use chainrule::Model;
 use chainrule::autograd::{Param, Workspace};
 use chainrule::data::Dataset;
-use chainrule::explain::{Explanation, explain, largest_weight};
+use chainrule::explain::{Explainer, Explanation, largest_weight};
 use chainrule::metrics::{Metric, Scores};
 use chainrule::train::{History, StopReason, targets};
 use serde_json::json;
@@ -133,11 +133,11 @@ fn explanations(source: &Source, trained: &Trained, output: &mut Output) -> Resu
     let words = of_example(source, row);
     let which = if moves { format!(" of those that move {first}") } else { String::new() };
     output.titled("why", format_args!("on {words},\nthe one with the largest loss{which}"));
+    // Called by its place among the training examples, not in the batch of one.
+    let explainer = Explainer::new(&backward).labelled(&[row])?;
     for (param, note) in [(Some(first), ""), (largest, "the largest |∂L/∂W| of layer 1")] {
         let Some(param) = param else { continue };
-        let mut explanation = explain(&backward, param, 0)?;
-        // Its place among the training examples, not in the batch of one.
-        explanation.row = row;
+        let explanation = explainer.explain(param, 0)?;
         let mut text = explanation.to_string();
         if !note.is_empty() {
             text = text.replacen('\n', &format!(", {note}\n"), 1);
@@ -248,6 +248,7 @@ fn next(args: &Train, trained: &Trained, output: &mut Output) {
     let bundled = trained.model.info().training.as_ref().is_some_and(|t| t.data == DIGITS);
     let what = if bundled { "confusion matrix of the test examples" } else { "scores in detail" };
     let commands = [
+        (format!("explain {model}{data}"), "why a gradient is what it is, path by path"),
         (format!("evaluate {model}{data}"), what),
         (format!("predict {model}{data}"), "every row's answer as CSV"),
         (format!("check {model}{data}"), "the gradient check again"),

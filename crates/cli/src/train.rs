@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Train, output: &mut Output) -> Result<ExitCode> {
     describe(output, &config, &source, &model);
 
     let interrupt = Interrupt::listen()?;
-    let trained = train(&config, &source, model, output, &interrupt, &args.output)?;
+    let trained = train(args, &config, &source, model, output, &interrupt)?;
     trained.model.save(&args.output)?;
     interrupt.ignore();
     results::show(args, &source, &trained, output)?;
@@ -41,12 +41,12 @@ pub(crate) fn run(args: &Train, output: &mut Output) -> Result<ExitCode> {
 }
 
 fn train(
+    args: &Train,
     config: &Config,
     source: &Source,
     mut model: Model<f32>,
     output: &mut Output,
     interrupt: &Interrupt,
-    path: &Path,
 ) -> Result<Trained> {
     let start = Instant::now();
     let validation = source.validation.as_ref().map(|data| model.prepare(data)).transpose()?;
@@ -55,6 +55,7 @@ fn train(
     let progress =
         Progress::start(output, source.train.task(), epochs, source.validation.is_some());
     let (output, reports) = (RefCell::new(output), RefCell::new(Vec::<EpochReport>::new()));
+    let statistics = RefCell::new(None);
     let done = model.train(config, &source.train, |trainer| {
         let trainer = trainer
             .test(&test)
@@ -67,9 +68,20 @@ fn train(
                 let output = &mut *output.borrow_mut();
                 progress.epoch(output, report);
                 output.record("epoch", report);
+                if let Some(statistics) = statistics.borrow_mut().take() {
+                    progress.statistics(output, &statistics);
+                    let record = json!({ "epoch": report.epoch, "statistics": statistics });
+                    output.record("statistics", record);
+                }
                 reports.borrow_mut().push(*report);
                 Flow::Continue(())
             });
+        let trainer = match args.statistics {
+            true => {
+                trainer.on_statistics(|_, found| *statistics.borrow_mut() = Some(found.clone()))
+            }
+            false => trainer,
+        };
         match &validation {
             Some(validation) => trainer.validation(validation),
             None => trainer,
@@ -80,6 +92,7 @@ fn train(
     let history = match done {
         Ok(history) => history,
         Err(error @ Error::Diverged { .. }) if !epochs.is_empty() => {
+            let path = &args.output;
             return Err(save_last_good(config, source, &model, epochs, path, output, error));
         }
         Err(error) => return Err(error.into()),

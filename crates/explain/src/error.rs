@@ -14,7 +14,8 @@ pub enum ExplainError {
     /// A layer whose derivatives this crate does not know.
     #[error(
         "layer {layer} ({name}) cannot be explained: from the parameter's layer up to the output, \
-         every layer must be one of dense, dropout, softmax, and the parameter's own layer dense"
+         every layer must be one of dense, dropout, softmax, and the parameter's own layer dense; a \
+         layer of one's own, or one that couples the examples of a batch, has no such paths"
     )]
     Layer {
         /// The layer.
@@ -62,6 +63,35 @@ pub enum ExplainError {
         /// The example.
         row: usize,
         /// Why not.
+        reason: String,
+    },
+    /// Labels of another number of examples.
+    #[error("{found} labels were given for a batch of {expected} examples")]
+    Labels {
+        /// Examples of the batch.
+        expected: usize,
+        /// Labels found.
+        found: usize,
+    },
+    /// No path was asked for.
+    #[error("0 paths were asked for; ask for at least 1")]
+    NoPaths,
+    /// More paths were asked for than memory should hold.
+    #[error("{asked} paths are more than fit into memory here; ask for at most {most}")]
+    TooManyPaths {
+        /// How many were asked for.
+        asked: usize,
+        /// How many surely fit.
+        most: usize,
+    },
+    /// A factor is infinite or not a number, or products of them overflow.
+    #[error("the paths to {param} of example {row} cannot be ranked: {reason}")]
+    NotFinite {
+        /// The parameter asked for.
+        param: String,
+        /// The example.
+        row: usize,
+        /// What is not finite.
         reason: String,
     },
 }

@@ -4,6 +4,7 @@ use chainrule_autograd_manual::{Backward, NetworkError, Param};
 use chainrule_loss::{Loss, Targets};
 use chainrule_tensor::Scalar;
 
+use crate::detective::first_non_finite;
 use crate::local::{dot, parameter, push_upward, widen};
 use crate::unfused::Head;
 use crate::{BatchExplanation, ExplainError, Explanation, Group, ThinFactors, text};
@@ -43,6 +44,8 @@ use crate::{BatchExplanation, ExplainError, Explanation, Group, ThinFactors, tex
 pub struct Explainer<'b, S: Scalar> {
     pub(crate) backward: &'b Backward<'b, S>,
     pub(crate) head: Option<Head<S>>,
+    /// What the examples are called; their places in the batch if none.
+    labels: Vec<usize>,
 }
 
 /// The three groups of one weight or bias for the example `row` (from 0): [`Explainer::explain`]
@@ -61,7 +64,7 @@ pub fn explain<S: Scalar>(
 impl<'b, S: Scalar> Explainer<'b, S> {
     /// With the output layer fused, `∇_{a_L} L` as one quantity.
     pub fn new(backward: &'b Backward<'_, S>) -> Self {
-        Self { backward, head: None }
+        Self { backward, head: None, labels: Vec::new() }
     }
 
     /// With the output layer unfused as `∂L/∂ŷ · ∂ŷ/∂a_L`, where `ŷ = O(h_L)` with the output
@@ -77,6 +80,24 @@ impl<'b, S: Scalar> Explainer<'b, S> {
     ) -> Result<Self, ExplainError> {
         let head = Some(Head::new(self.backward, loss, targets)?);
         Ok(Self { head, ..self })
+    }
+
+    /// With the numbers that the answers call the examples by: their rows in the data that the
+    /// batch was taken from. Questions still count the rows of the batch, from 0.
+    ///
+    /// # Errors
+    /// [`ExplainError::Labels`] if there is not one label an example.
+    pub fn labelled(self, labels: &[usize]) -> Result<Self, ExplainError> {
+        let (expected, found) = (self.backward.forward().examples(), labels.len());
+        if expected != found {
+            return Err(ExplainError::Labels { expected, found });
+        }
+        Ok(Self { labels: labels.to_vec(), ..self })
+    }
+
+    /// What the example `row` of the batch is called.
+    pub(crate) fn label(&self, row: usize) -> usize {
+        self.labels.get(row).copied().unwrap_or(row)
     }
 
     /// The three groups of one weight or bias for the example `row`, from 0:
@@ -98,7 +119,7 @@ impl<'b, S: Scalar> Explainer<'b, S> {
         let a_ij = text::unit('a', param.layer(), param.neuron());
         Ok(Explanation {
             param,
-            row,
+            row: self.label(row),
             value: dot(&output, &hidden) * weights.value,
             gradient,
             output: Group { name: format!("∇_{{{a_l}}} L"), values: output },
@@ -133,15 +154,29 @@ impl<'b, S: Scalar> Explainer<'b, S> {
         ThinFactors::new(self, param, row)
     }
 
-    /// The example's own `∂L/∂W_{ijk} = ∇_{a_{ij}} L · h_{i−1,k}` by backpropagation, with the same
-    /// bits as [`Backward::example_gradient`].
-    pub(crate) fn gradient(&self, param: Param, row: usize) -> Result<f64, ExplainError> {
-        let backward = self.backward;
-        backward.network().layout().index(param)?;
-        let rows = backward.forward().examples();
+    /// Whether there is such a parameter and such an example.
+    pub(crate) fn check(&self, param: Param, row: usize) -> Result<(), ExplainError> {
+        self.backward.network().layout().index(param)?;
+        let rows = self.backward.forward().examples();
         if row >= rows {
             return Err(NetworkError::Row { rows, row }.into());
         }
+        Ok(())
+    }
+
+    pub(crate) fn not_finite(&self, param: Param, row: usize) -> ExplainError {
+        let reason = match first_non_finite(self.backward, None) {
+            Some(finding) => finding.to_string(),
+            None => "a factor, or a product of factors, is not finite".to_owned(),
+        };
+        ExplainError::NotFinite { param: param.to_string(), row: self.label(row), reason }
+    }
+
+    /// The example's own `∂L/∂W_{ijk} = ∇_{a_{ij}} L · h_{i−1,k}` by backpropagation, with the same
+    /// bits as [`Backward::example_gradient`].
+    pub(crate) fn gradient(&self, param: Param, row: usize) -> Result<f64, ExplainError> {
+        self.check(param, row)?;
+        let backward = self.backward;
         let i = param.layer();
         let grad_a = backward.grad_a(i).row(row)[param.neuron() - 1];
         let gradient = match param {

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use chainrule_loss::Reduction;
 use serde::Serializer;
 
 /// A vector of more entries is shortened in the text.
@@ -27,7 +28,11 @@ pub(crate) fn as_text<T: Display, Z: Serializer>(value: &T, to: Z) -> Result<Z::
 
 /// Six significant digits, without an exponent where that stays short.
 pub(crate) fn number(x: f64) -> String {
-    if x == 0.0 || !x.is_finite() {
+    if x == 0.0 {
+        // Without the sign of −0.
+        return "0".to_owned();
+    }
+    if !x.is_finite() {
         return x.to_string();
     }
     let exponent = x.abs().log10().floor() as i32;
@@ -42,6 +47,24 @@ pub(crate) fn number(x: f64) -> String {
     match text.split_once('e') {
         Some((mantissa, exponent)) => format!("{}e{exponent}", trim(mantissa)),
         None => text,
+    }
+}
+
+/// A share with its sign, in per cent: `+41.2 %`, and `<0.1 %` where there is a little.
+pub(crate) fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    match percent.abs() {
+        0.0 => "0 %".to_owned(),
+        x if x < 0.05 => format!("{}<0.1 %", if share < 0.0 { '−' } else { '+' }),
+        _ => format!("{}{:.1} %", if share < 0.0 { '−' } else { '+' }, percent.abs()),
+    }
+}
+
+/// How a batch's value is made: `, the mean over 8 examples`; nothing for one.
+pub(crate) fn examples(count: usize, reduction: Reduction) -> String {
+    match count {
+        1 => String::new(),
+        _ => format!(", the {reduction} over {count} examples"),
     }
 }
 
@@ -79,6 +102,7 @@ mod tests {
     fn numbers_are_short_and_keep_six_digits() {
         for (x, expected) in [
             (0.0, "0"),
+            (-0.0, "0"),
             (1.0, "1"),
             (-0.25, "-0.25"),
             (0.012_345_678, "0.0123457"),

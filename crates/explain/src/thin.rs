@@ -6,7 +6,7 @@ use chainrule_autograd_manual::Param;
 use chainrule_tensor::Scalar;
 use serde::Serialize;
 
-use crate::local::{activation, parameter, weights};
+use crate::graph::Graph;
 use crate::text::{as_text, number, unit};
 use crate::{ExplainError, Explainer, Factor};
 
@@ -46,8 +46,7 @@ impl ThinFactors {
         row: usize,
     ) -> Result<Self, ExplainError> {
         let gradient = explainer.gradient(param, row)?;
-        let backward = explainer.backward;
-        let network = backward.network();
+        let network = explainer.backward.network();
         let (i, depth) = (param.layer(), network.depth());
         for layer in i..=depth {
             let units = network.layers()[layer - 1].outputs();
@@ -56,36 +55,16 @@ impl ThinFactors {
                 return Err(ExplainError::NotThin { param, layer, units, from: i, depth });
             }
         }
-        let (a, h) = (|m| unit('a', m, 1), |m| unit('h', m, 1));
-        let mut expanded = Vec::new();
-        match &explainer.head {
-            Some(head) => {
-                let unfused = head.at(backward, row)?;
-                let prediction = unfused.derivatives.iter().map(|d| d.entry(1, 1)).product();
-                let loss = unfused.grad_prediction.values[0];
-                expanded.push(Factor { name: "∂L/∂ŷ".to_owned(), value: loss });
-                expanded.push(Factor { name: format!("∂ŷ/∂{}", a(depth)), value: prediction });
-            }
-            None => {
-                let grad_a = backward.grad_a(depth).row(row)[0] * backward.example_scale();
-                let name = format!("∂L/∂{}", a(depth));
-                expanded.push(Factor { name, value: grad_a.as_f64() });
-            }
-        }
-        for m in (i..depth).rev() {
-            let w = weights(network, m + 1)?.map_or(1.0, |w| w[(0, 0)].as_f64());
-            expanded.push(Factor { name: format!("∂{}/∂{}", a(m + 1), h(m)), value: w });
-            let g = activation(backward, m, row)?.entry(1, 1);
-            expanded.push(Factor { name: format!("∂{}/∂{}", h(m), a(m)), value: g });
-        }
-        expanded.push(parameter(backward, param, row)?);
+        let graph = Graph::new(explainer, param, row)?;
+        let expanded = graph.named(&vec![0; graph.levels.len()]);
         // Below the last layer the cut is at h_i, else at a_L.
-        let (cut, middle) = if i < depth { (2, h(i)) } else { (1, a(i)) };
+        let (cut, middle) = if i < depth { (2, unit('h', i, 1)) } else { (1, unit('a', i, 1)) };
         let (above, below) = expanded.split_at(expanded.len() - cut);
         let compressed = [
             Factor { name: format!("∂L/∂{middle}"), value: product(above) },
             Factor { name: format!("∂{middle}/∂{param}"), value: product(below) },
         ];
+        let row = explainer.label(row);
         Ok(Self { param, row, value: product(&expanded), gradient, expanded, compressed })
     }
 }

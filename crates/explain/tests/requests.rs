@@ -1,7 +1,7 @@
 //! What is asked wrongly gets one clear line; what is printed and serialised.
 
 use chainrule_autograd_manual::{Network, Workspace};
-use chainrule_explain::{ExplainError, Explainer, explain};
+use chainrule_explain::{Context, ExplainError, Explainer, explain};
 use chainrule_layers::{Activation, Dense, Kept, Layer, Pass, Softmax};
 use chainrule_loss::{CrossEntropy, Loss, SquaredError, Targets};
 use chainrule_tensor::{Matrix, MatrixView, MatrixViewMut, Threads};
@@ -138,6 +138,19 @@ fn a_layer_of_ones_own_is_refused_only_where_it_matters() {
     assert_eq!(above.value, above.gradient);
     let text = error(explain(&backward, "W_211".parse().unwrap(), 0));
     assert!(text.starts_with("layer 3 (double 2) cannot be explained"), "{text}");
+    let (explainer, param) = (Explainer::new(&backward), "W_211".parse().unwrap());
+    for text in [
+        error(explainer.paths(param, 0, 3)),
+        error(explainer.batch_paths(param, 3)),
+        error(explainer.conversation(param, 0)),
+        error(explainer.responsibility(param, None)),
+        error(explainer.depth(param)),
+        error(explainer.report(param, 3, Context::default())),
+        error(explainer.picture(param, &Context::default())),
+    ] {
+        assert!(text.starts_with("layer 3 (double 2) cannot be explained"), "{text}");
+        assert!(text.contains("couples the examples of a batch"), "{text}");
+    }
     let text = error(explain(&backward, "W_111".parse().unwrap(), 0));
     assert_eq!(text, "the network has no W_111: layer 1 (double 2) has no weight");
 }

@@ -6,6 +6,7 @@ use chainrule_loss::Loss;
 use chainrule_optim::{DecayOn, Optimizer, ReduceOnPlateau, Schedule};
 use chainrule_tensor::{Scalar, Threads};
 
+use super::watch;
 use super::{EpochReport, has_no_weight, nothing_counts, targets};
 use crate::TrainingConfig;
 use crate::error::{Error, Result};
@@ -97,7 +98,8 @@ impl<S: Scalar> Run<S> {
             value => value?.as_f64(),
         };
         let (batch, place, kept) = (self.batch, forward.first_non_finite(), String::new());
-        Err(Error::Diverged { epoch, batch, loss: value, place, kept })
+        let detail = watch::detail_forward(network, &forward);
+        Err(Error::Diverged { epoch, batch, loss: value, place, detail, kept })
     }
 
     pub(super) fn report(&mut self, epoch: usize) -> Result<EpochReport> {
@@ -124,12 +126,12 @@ impl<S: Scalar> Best<S> {
     /// Tells in a divergence error which weights were put back.
     pub(super) fn name(&self, error: Error) -> Error {
         match error {
-            Error::Diverged { epoch, batch, loss, place, .. } => {
+            Error::Diverged { epoch, batch, loss, place, detail, .. } => {
                 let kept = match self.epoch {
                     0 => "initial weights".to_owned(),
                     best => format!("weights of epoch {best}"),
                 };
-                Error::Diverged { epoch, batch, loss, place, kept }
+                Error::Diverged { epoch, batch, loss, place, detail, kept }
             }
             other => other,
         }

@@ -12,6 +12,7 @@ use chainrule_tensor::Scalar;
 use rand::Rng;
 
 use super::run::{Best, Run};
+use super::watch::{self, Watch};
 use super::{
     BatchReport, EpochReport, Flow, History, StopReason, evaluate_with_place, has_no_weight,
     targets,
@@ -52,6 +53,7 @@ pub struct Trainer<'a, S: Scalar> {
     on_epoch: Option<EpochCallback<'a, S>>,
     on_batch: Option<BatchCallback<'a>>,
     cancel: Option<Arc<AtomicBool>>,
+    watch: Watch<'a, S>,
 }
 
 impl<S: Scalar> fmt::Debug for Trainer<'_, S> {
@@ -68,7 +70,8 @@ impl<'a, S: Scalar> Trainer<'a, S> {
     pub fn new(config: &'a TrainingConfig) -> Result<Self> {
         config.validate()?;
         let (validation, test, on_epoch, on_batch, cancel) = (None, None, None, None, None);
-        Ok(Self { config, validation, test, on_epoch, on_batch, cancel })
+        let watch = Watch::default();
+        Ok(Self { config, validation, test, on_epoch, on_batch, cancel, watch })
     }
 
     /// Examples whose loss decides which epoch is the best and when to stop early.
@@ -96,6 +99,20 @@ impl<'a, S: Scalar> Trainer<'a, S> {
     #[must_use]
     pub fn on_batch(mut self, f: impl FnMut(&BatchReport) -> Flow + 'a) -> Self {
         self.on_batch = Some(Box::new(f));
+        self
+    }
+
+    /// Called once an epoch, before [`Trainer::on_epoch`], with statistics of every layer: of the
+    /// epoch's last batch of full size for sure, the last but one (or the only one), as training saw
+    /// it (dropout as drawn, before clipping), and of the step that followed. Costs less than that
+    /// batch.
+    #[cfg(feature = "explain")]
+    #[must_use]
+    pub fn on_statistics(
+        mut self,
+        f: impl FnMut(usize, &chainrule_explain::NetworkStatistics) + 'a,
+    ) -> Self {
+        self.watch = Watch::new(f);
         self
     }
 
@@ -212,6 +229,8 @@ impl<'a, S: Scalar> Trainer<'a, S> {
         run.sum.clear();
         run.skipped = None;
         let count = batches.len();
+        // The last batch may be smaller than the others.
+        let watched = (count - 1).max(1);
         for batch in 1..=count {
             let Some(examples) = batches.next() else { break };
             run.batch = batch;
@@ -231,14 +250,21 @@ impl<'a, S: Scalar> Trainer<'a, S> {
             let value = backward.loss();
             if !value.is_finite() {
                 let place = backward.forward().first_non_finite();
-                let kept = String::new();
-                return Err(Error::Diverged { epoch, batch, loss: value.as_f64(), place, kept });
+                let (detail, kept) = (watch::detail(&backward), String::new());
+                let loss = value.as_f64();
+                return Err(Error::Diverged { epoch, batch, loss, place, detail, kept });
             }
             run.sum.add(loss, Some(value), backward.forward().output(), targets);
+            if batch == watched {
+                self.watch.look(&backward, &run.gradient);
+            }
             if let Some(clip) = self.config.clip {
                 clip.apply(&mut run.gradient);
             }
             run.optimizer.step(network.theta_mut(), &run.gradient)?;
+            if batch == watched {
+                self.watch.step(epoch, network);
+            }
 
             let report = BatchReport { epoch, batch, batches: count, loss: value.as_f64() };
             if self.cancelled() || self.on_batch.as_mut().is_some_and(|f| f(&report).is_break()) {
@@ -266,8 +292,8 @@ impl<'a, S: Scalar> Trainer<'a, S> {
         let monitored = report.monitored();
         if !monitored.is_finite() {
             let place = validation.and_then(|(_, place)| place);
-            let (batch, kept) = (run.batch, String::new());
-            return Err(Error::Diverged { epoch, batch, loss: monitored, place, kept });
+            let (batch, detail, kept) = (run.batch, String::new(), String::new());
+            return Err(Error::Diverged { epoch, batch, loss: monitored, place, detail, kept });
         }
         report.test = self.scores(self.test, network, loss, run)?.map(|(scores, _)| scores);
         Ok(report)

@@ -1,5 +1,8 @@
 //! Random networks with their data.
 
+// Each test file uses its own part.
+#![allow(dead_code)]
+
 use chainrule_autograd_manual::{Backward, Network, Param, Workspace};
 use chainrule_layers::{Activation, Dense, Dropout, Layer, LayerConfig, Softmax};
 use chainrule_loss::{Loss, Reduction, Targets, parse};
