@@ -94,4 +94,23 @@ pub enum ExplainError {
         /// What is not finite.
         reason: String,
     },
+    /// A page or document cannot show it.
+    #[error(
+        "{place} holds a number that is not finite; look for where it came from first, a page \
+         shows finite numbers only"
+    )]
+    NotShown {
+        /// Where it is.
+        place: String,
+    },
+    /// Names or shapes that are not those of the network.
+    #[error("there are {found} {what}, expected {expected}, as the network has")]
+    Names {
+        /// What was given.
+        what: &'static str,
+        /// How many there must be.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
 }
