@@ -113,4 +113,12 @@ pub enum ExplainError {
         /// How many there are.
         found: usize,
     },
+    /// A page cannot hold so many examples.
+    #[error("{found} examples are too many for one page of this network; give at most {most}")]
+    TooManyExamples {
+        /// Examples of the batch.
+        found: usize,
+        /// How many a page holds.
+        most: usize,
+    },
 }

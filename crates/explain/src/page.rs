@@ -1,6 +1,7 @@
 //! The network as a page for the browser.
 
 mod data;
+mod export;
 
 use std::fmt;
 
@@ -29,8 +30,11 @@ const SCRIPTS: [&str; 8] = [
 /// A network and some examples as one HTML file, to step through the forward pass and the
 /// conversation backwards, and to ask any weight, bias or neuron why its gradient is what it is.
 ///
-/// The file needs nothing but a browser: styles, script and numbers are in it. The page takes
-/// the forward and backward pass again in 64-bit numbers and says how far it is from the program's.
+/// The file needs nothing but a browser: styles, script and numbers are in it. Up to 100,000
+/// parameters, the page takes the forward and backward pass and the paths again in 64-bit numbers
+/// and says how far it is from the program's. Of a larger network every value and gradient of the
+/// neurons is there, and so every weight's derivative, but the weights, talks and paths of the
+/// twelve neurons of each layer alone that carry most of the gradient.
 ///
 /// ```
 /// use chainrule_autograd_manual::{Network, Workspace};
@@ -71,7 +75,8 @@ impl Page {
     ///
     /// # Errors
     /// [`ExplainError::Layer`] if a layer is one of the user's own, [`ExplainError::NotShown`] if
-    /// a number is NaN or infinite, [`ExplainError::Loss`] if the targets do not fit.
+    /// a number is NaN or infinite, [`ExplainError::Loss`] if the targets do not fit,
+    /// [`ExplainError::TooManyExamples`] if the page would grow beyond some tens of megabytes.
     pub fn new<S: Scalar>(
         backward: &Backward<'_, S>,
         loss: &dyn Loss<S>,
@@ -219,7 +224,14 @@ fn script_data(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for c in json.chars() {
         match c {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}' | '\u{7f}'..='\u{9f}' => {
+            '<'
+            | '>'
+            | '&'
+            | '\u{2028}'
+            | '\u{2029}'
+            | '\u{fffe}'
+            | '\u{ffff}'
+            | '\u{7f}'..='\u{9f}' => {
                 safe.push_str(&format!("\\u{:04x}", u32::from(c)));
             }
             c => safe.push(c),

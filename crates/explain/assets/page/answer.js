@@ -44,10 +44,11 @@ function parameterAnswer(run, runs, view, act) {
   const output = run.gradA[L];
   const hidden = run.upward(i, j)[L];
   const factor = k ? run.h[i - 1][k - 1] : 1;
-  const products = output.map((g, o) => g * hidden[o] * factor);
-  const value = sum(products);
   const W = `${k ? "W" : "b"}_{${subscript(k ? [i, j, k] : [i, j])}}`;
   const size = k ? network.weight(i, j, k) : network.bias(i, j);
+  if (!hidden) return [...shortAnswer(run, selection, W, factor), ...(runs.length > 1 ? [el("h3", {}, "over the examples"), overExamples(runs, run, selection, act)] : [])];
+  const products = output.map((g, o) => g * hidden[o] * factor);
+  const value = sum(products);
   const paths = run.paths(i, j, PATHS);
   const magnitude = paths.magnitude * Math.abs(factor);
   const parts = [
@@ -75,6 +76,18 @@ function parameterAnswer(run, runs, view, act) {
   }
   if (runs.length > 1) parts.push(el("h3", {}, "over the examples"), overExamples(runs, run, selection, act));
   return parts;
+}
+
+/** Of a neuron that was not exported: backpropagation's product alone. */
+function shortAnswer(run, { layer: i, neuron: j, input: k }, W, factor) {
+  const delta = run.gradA[i][j - 1];
+  const a = unit("a", i, j);
+  return [
+    el("p", { class: "result" }, tex(`\\f{∂L}{∂${W}}`), " = ", el("data", { id: "derivative", value: String(delta * factor) }, num(delta * factor, 6)), el("span", { class: "of" }, ` for ${run.example.name}`)),
+    note(meaning(delta * factor, W)),
+    formula(`\\f{∂L}{∂${W}} = `, group("g-hid", "all talks above", `\\f{∂L}{∂${a}}`), " · ", group("g-par", k ? "talk to the weights" : "talk to the bias", k ? inputOf(i - 1, k) : "1"), " = ", num(delta), " · ", num(factor)),
+    note(words(`The network is too large to ship whole; the weights, talks and paths of the ${run.network.known(i).length} neurons of layer ${i} that carry most of the gradient are here: ${run.network.known(i).map((n) => name("a", i, n)).join(", ")}. For another one name it to chainrule explain.`)),
+  ];
 }
 
 const meaning = (value, W) =>
@@ -202,7 +215,7 @@ function neuronAnswer(run, { layer: m, neuron: j }, act) {
   const top = m === network.depth;
   const a = unit("a", m, j);
   const parts = [el("p", { class: "result" }, tex(`\\f{∂L}{∂${a}}`), " = ", el("data", { id: "derivative", value: String(run.gradA[m][j - 1]) }, num(run.gradA[m][j - 1], 6)), el("span", { class: "of" }, ` for ${run.example.name}`))];
-  if (layer.kind === "dense") {
+  if (layer.kind === "dense" && network.knows(m, j)) {
     const list = below.map((x, k) => ({ left: network.weight(m, j, k + 1), right: x, value: network.weight(m, j, k + 1) * x }));
     parts.push(el("h3", {}, "what it computes"), formula(`${a} = Σ_{k} W_{${subscript([m, j])}k} ${m === 1 ? "x_{k}" : `h_{${m - 1}k}`}${layer.bias ? ` + ${unit("b", m, j)}` : ""}`), formula(" = ", terms(list, network.bias(m, j)), " = ", num(run.a[m][j - 1])));
     if (!network.isIdentity(m)) {
@@ -215,8 +228,7 @@ function neuronAnswer(run, { layer: m, neuron: j }, act) {
   parts.push(el("h3", {}, "how it is blamed"));
   if (top) parts.push(note("It is in the output layer: the loss asks it directly."));
   else if (network.layer(m + 1).kind === "dense") {
-    const list = run.gradA[m + 1].map((g, p) => ({ left: network.weight(m + 1, p + 1, j), right: g, value: network.weight(m + 1, p + 1, j) * g }));
-    parts.push(formula(`\\f{∂L}{∂${unit("h", m, j)}} = Σ_{p} W_{${m + 1},p,${j}} \\f{∂L}{∂a_{${m + 1},p}}`), formula(" = ", terms(list), " = ", num(run.gradH[m][j - 1])));
+    parts.push(formula(`\\f{∂L}{∂${unit("h", m, j)}} = Σ_{p} W_{${m + 1},p,${j}} \\f{∂L}{∂a_{${m + 1},p}}`), formula(" = ", blameTerms(run, m, j), " = ", num(run.gradH[m][j - 1])));
   }
   const { d } = run.derivative(m);
   if (!top && d) parts.push(formula(`\\f{∂L}{∂${a}} = \\f{∂L}{∂${unit("h", m, j)}} · g′(${a}) = `, num(run.gradH[m][j - 1]), " · ", num(d[j - 1]), " = ", num(run.gradA[m][j - 1])));

@@ -14,7 +14,7 @@ const SHOWN = 9;
 function responsibility(run, m, selection) {
   if (selection && selection.layer < m && selection.layer > 0) {
     const up = run.upward(selection.layer, selection.neuron)[m];
-    return run.gradA[m].map((g, j) => Math.abs(g * up[j]));
+    if (up) return run.gradA[m].map((g, j) => Math.abs(g * up[j]));
   }
   return m === 0 ? run.h[0].map(Math.abs) : run.gradA[m].map(Math.abs);
 }
@@ -22,19 +22,24 @@ function responsibility(run, m, selection) {
 /** The units of layer `m` to draw, from 1, and what the others are: their number and share. */
 function shownUnits(run, m, selection) {
   const units = run.network.units(m);
-  const all = Array.from({ length: units }, (_, j) => j + 1);
+  const known = m > 0 && units > WHOLE ? run.network.known(m) : null;
+  const all = known ?? Array.from({ length: units }, (_, j) => j + 1);
   if (units <= WHOLE) return { units: all, folded: 0, share: 0 };
   const score = responsibility(run, m, selection);
   const must = new Set();
   if (selection) {
     if (selection.layer === m) must.add(selection.neuron);
-    if (selection.input && selection.layer === m + 1) must.add(selection.input);
+    if (selection.layer === m && !all.includes(selection.neuron)) all.push(selection.neuron);
+    if (selection.input && selection.layer === m + 1) {
+      must.add(selection.input);
+      if (!all.includes(selection.input)) all.push(selection.input);
+    }
   }
   const order = all.sort((i, j) => must.has(j) - must.has(i) || score[j - 1] - score[i - 1] || i - j);
   const chosen = order.slice(0, SHOWN).sort((i, j) => i - j);
   const total = sum(score);
   const kept = sum(chosen.map((j) => score[j - 1]));
-  return { units: chosen, folded: units - SHOWN, share: total > 0 ? 1 - kept / total : 0 };
+  return { units: chosen, folded: units - chosen.length, share: total > 0 ? 1 - kept / total : 0 };
 }
 
 /** Where everything stands, in a drawing of about the given aspect: layers 0..L and the loss. */
@@ -87,12 +92,10 @@ function carried(run, step, selection) {
   const { network } = run;
   if (selection && selection.layer > 0) {
     const { layer: i, neuron: j } = selection;
-    const up = run.upward(i, j);
+    const flow = run.flow(i, j);
     const input = selection.input ? run.h[i - 1][selection.input - 1] : 1;
-    const through = [];
-    for (let m = i; m < network.depth; m += 1) through[m] = run.apply(m, up[m]);
     return (m, p, q) => {
-      if (m > i) return run.gradA[m][p - 1] * linkWeight(network, m, p, q) * through[m - 1][q - 1] * input;
+      if (m > i) return flow(m, p, q) * input;
       if (selection.kind === "weight") return m === i && p === j && q === selection.input ? "self" : null;
       return m === i && p === j ? linkWeight(network, m, p, q) * run.h[m - 1][q - 1] : null;
     };
@@ -180,7 +183,9 @@ function connections(run, step, view, places, act) {
     for (const p of own.units) {
       for (const q of below.units) {
         if (!dense && p !== q) continue;
-        edges.push({ p, q, v: value(m, p, q) });
+        const v = value(m, p, q);
+        // A weight that the page does not have.
+        edges.push({ p, q, v: Number.isNaN(v) ? 0 : v });
       }
     }
     const most = Math.max(...edges.map(({ v }) => (typeof v === "number" ? Math.abs(v) : 0)));
@@ -195,7 +200,7 @@ function connections(run, step, view, places, act) {
       const ends = { x1, y1: from.y, x2: to.x - BOX / 2, y2: to.y };
       const share = typeof v === "number" && most > 0 ? Math.abs(v) / most : 0;
       const kind = self ? "self" : v === null || v === 0 ? "zero" : v > 0 ? "plus" : "minus";
-      const title = dense ? `${name("W", m, p, q)} = ${network.weight(m, p, q)}` : "";
+      const title = dense ? `${name("W", m, p, q)}${network.knows(m, p) ? ` = ${network.weight(m, p, q)}` : ""}` : "";
       const edge = svg(
         "g",
         dense

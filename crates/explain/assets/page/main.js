@@ -4,7 +4,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const network = new Network(data);
 const steps = makeSteps(network);
 const runs = [];
-const runOf = (e) => (runs[e] ??= new Run(network, data.examples[e]));
+const runOf = (e) => (runs[e] ??= makeRun(network, data.examples[e]));
 const state = { example: 0, step: 0, tab: "talk", selection: null, path: null };
 const byId = (id) => document.getElementById(id);
 const TABS = ["talk", "answer", "weights"];
@@ -66,10 +66,10 @@ function talkPanel(run, step) {
   const where = el("p", { class: "where" }, `step ${step.index + 1} of ${steps.length}, ${step.phase === "forward" ? "forward" : "backward: the conversation"}`);
   const parts = [where, heading];
   if (step.talk) {
-    const { asker, question, who, reply } = step.talk(run);
+    const { asker, question, replier, reply } = step.talk(run);
     parts.push(
       el("div", { class: "bubble asks" }, el("p", { class: "who" }, `${asker} asks`), el("p", {}, question)),
-      el("div", { class: "bubble answers" }, el("p", { class: "who" }, `${who}`), el("p", {}, reply), step.says(run, act)),
+      el("div", { class: "bubble answers" }, el("p", { class: "who" }, replier), el("p", {}, reply), step.says(run, act)),
     );
   } else {
     parts.push(el("div", { class: "bubble plain" }, step.says(run, act)));
@@ -214,6 +214,10 @@ function start() {
   if (data.select && !location.hash) ask(data.select);
   if (location.hash) recall();
   else show();
+  if (!data.complete) {
+    byId("check").append("the numbers are the program’s: the network is too large to ship whole");
+    return;
+  }
   const difference = Math.max(...data.examples.map((_, e) => runOf(e).difference()));
   byId("check").append(
     el("data", { id: "difference", value: String(difference) }, difference <= 1e-9 ? "✓" : "✗"),

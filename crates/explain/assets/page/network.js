@@ -18,9 +18,23 @@ class Network {
     return m === 0 ? this.layers[0].inputs : this.layer(m).outputs;
   }
 
-  /** `W_ijk`. */
+  /** `W_ijk`; NaN if the page does not have it. */
   weight(i, j, k) {
-    return this.layer(i).weights[(j - 1) * this.layer(i).inputs + k - 1];
+    const layer = this.layer(i);
+    if (layer.weights) return layer.weights[(j - 1) * layer.inputs + k - 1];
+    return layer.rows[j]?.[k - 1] ?? NaN;
+  }
+
+  /** The neurons of layer `m` whose weights and paths the page has. */
+  known(m) {
+    const layer = this.layer(m);
+    if (this.data.complete || layer.kind !== "dense") return Array.from({ length: layer.outputs }, (_, j) => j + 1);
+    return Object.keys(layer.rows).map(Number);
+  }
+
+  knows(m, j) {
+    const layer = this.layer(m);
+    return this.data.complete || layer.kind !== "dense" || j in layer.rows;
   }
 
   bias(i, j) {
@@ -36,6 +50,9 @@ class Network {
     return this.layers.every((layer) => layer.outputs === 1);
   }
 }
+
+/** An example through the network: by the page's own arithmetic, or from what was exported. */
+const makeRun = (network, example) => new (network.data.complete ? Run : Exported)(network, example);
 
 /** One example through the network: `a`, `h`, `ŷ`, `L` and the gradients, all by layer. */
 class Run {
@@ -223,6 +240,14 @@ class Run {
     return list;
   }
 
+  /** What each connection contributes to the paths to `a_ij`: a function of (layer, unit, unit below). */
+  flow(i, j) {
+    const up = this.upward(i, j);
+    const through = [];
+    for (let m = i; m < this.network.depth; m += 1) through[m] = this.apply(m, up[m]);
+    return (m, p, q) => this.gradA[m][p - 1] * linkWeight(this.network, m, p, q) * through[m - 1][q - 1];
+  }
+
   /** How far the numbers here are from the program's, relative to the largest. */
   difference() {
     const { example, gradA, network } = this;
@@ -234,5 +259,52 @@ class Run {
       });
     }
     return most === 0 ? worst : worst / most;
+  }
+}
+
+/** An example of a network too large for the page: everything as it was exported. */
+class Exported extends Run {
+  forward() {
+    const { example, network } = this;
+    this.a = [null, ...example.a];
+    this.h = [example.x, ...example.h];
+    this.prediction = OUTPUTS[network.loss.output_function](this.h[network.depth]);
+    Object.assign(this, { loss: example.loss, gradOutput: example.grad_output });
+  }
+
+  backward() {
+    const { example } = this;
+    this.gradA = [null, ...example.grad_a];
+    this.gradH = [null, ...example.grad_h];
+    this.neurons = new Map(example.neurons.map((neuron) => [`${neuron.layer},${neuron.neuron}`, neuron]));
+  }
+
+  /** Of the layers between only the last is known; nothing of a neuron that was not exported. */
+  upward(i, j) {
+    const v = [];
+    const exported = this.neurons.get(`${i},${j}`);
+    if (exported) v[this.network.depth] = exported.upward;
+    return v;
+  }
+
+  paths(i, j) {
+    const exported = this.neurons.get(`${i},${j}`);
+    return exported ? { ...exported } : { best: [], magnitude: 0, number: 0 };
+  }
+
+  /** By the strongest paths alone. */
+  flow(i, j) {
+    const carried = new Map();
+    for (const { value, units } of this.paths(i, j).best) {
+      for (let m = i + 1; m <= this.network.depth; m += 1) {
+        const key = `${m},${units[m - i][0] + 1},${units[m - i - 1][1] + 1}`;
+        carried.set(key, (carried.get(key) ?? 0) + value);
+      }
+    }
+    return (m, p, q) => carried.get(`${m},${p},${q}`) ?? 0;
+  }
+
+  difference() {
+    return 0;
   }
 }

@@ -48,7 +48,7 @@ function affine(run, m) {
       formula(matrix(rows), column(below), layer.bias ? [" + ", column(layer.bias)] : "", " = ", column(run.a[m])),
     ];
   }
-  const j = strongest(run.gradA[m]) + 1;
+  const j = strongest(run.gradA[m], network.known(m));
   const list = below.map((x, k) => ({ left: network.weight(m, j, k + 1), right: x, value: network.weight(m, j, k + 1) * x }));
   return [
     formula(text),
@@ -58,7 +58,9 @@ function affine(run, m) {
   ];
 }
 
-const strongest = (values) => values.reduce((best, v, i) => (Math.abs(v) > Math.abs(values[best]) ? i : best), 0);
+/** Of these units, from 1, the one with the largest magnitude. */
+const strongest = (values, units) =>
+  units.reduce((best, j) => (Math.abs(values[j - 1]) > Math.abs(values[best - 1]) ? j : best), units[0]);
 const note = (...text) => el("p", { class: "note" }, text);
 
 /** `h_m = g(a_m)`. */
@@ -190,14 +192,23 @@ function hiddenTalk(run, m) {
     const rows = Array.from({ length: above.inputs }, (_, q) => Array.from({ length: above.outputs }, (_, p) => network.weight(m + 1, p + 1, q + 1)));
     return [formula(text), formula(matrix(rows), column(run.gradA[m + 1]), " = ", grad)];
   }
-  const q = strongest(run.gradH[m]) + 1;
-  const list = run.gradA[m + 1].map((g, p) => ({ left: network.weight(m + 1, p + 1, q), right: g, value: network.weight(m + 1, p + 1, q) * g }));
+  const q = strongest(run.gradH[m], run.gradH[m].map((_, j) => j + 1));
   return [
     formula(`${text} = `, grad),
     note("the largest:"),
     formula(`\\f{∂L}{∂${unit("h", m, q)}} = Σ_{p} W_{${m + 1},p,${q}} \\f{∂L}{∂a_{${m + 1},p}} = `),
-    formula(terms(list), " = ", num(run.gradH[m][q - 1])),
+    formula(blameTerms(run, m, q), " = ", num(run.gradH[m][q - 1])),
   ];
+}
+
+/** `Σ_p W_{m+1,p,q} ∂L/∂a_{m+1,p}`; what the page has no weights for is one number. */
+function blameTerms(run, m, q) {
+  const { network } = run;
+  const list = network.known(m + 1).map((p) => {
+    const [w, g] = [network.weight(m + 1, p, q), run.gradA[m + 1][p - 1]];
+    return { left: w, right: g, value: w * g };
+  });
+  return terms(list, network.data.complete ? 0 : run.gradH[m][q - 1] - sum(list.map((t) => t.value)));
 }
 
 /** `∇_{a_m} L = ∇_{h_m} L ⊙ g'(a_m)`. */
@@ -255,7 +266,8 @@ function makeSteps(network) {
   }
   add({ phase: "forward", layer: "L", tells: ["L"], title: "the loss", says: lossFormula });
 
-  const talk = (asker, question, who, reply) => (run) => ({ asker, question: question(run), who, reply });
+  const talk = (asker, question, replier, reply) => (run) => ({ asker, question: question(run), replier, reply });
+  const who = (m) => (m === L ? "the output layer" : `layer ${m}`);
   add({
     phase: "backward", layer: L, speakers: ["L", L], tells: [`gh${L}`, `ga${L}`], title: "the loss asks the output layer",
     talk: talk("the loss", (run) => ["I am ", num(run.loss), ". Who is responsible for this?"], "the output layer", "The prediction ŷ is mine. This is how you change with it, and with my pre-activation."),
@@ -263,11 +275,12 @@ function makeSteps(network) {
   });
   for (let m = L; m >= 1; m -= 1) {
     const layer = network.layer(m);
-    const own = m === L ? "the output layer" : `layer ${m}`;
+    const own = who(m);
+    const above = m === L ? "the loss" : who(m + 1);
     if (m < L) {
       add({
-        phase: "backward", layer: m, tells: [`gh${m}`], title: `${m + 1 === L ? "the output layer" : `layer ${m + 1}`} asks h_${m}`,
-        talk: talk(m + 1 === L ? "the output layer" : `layer ${m + 1}`, () => [tex(`h_{${m}}`), ", you fed me. How much of this is yours?"], `the activation h of layer ${m}`, "Each of my neurons collects the blame of all it feeds, by the weights on the way."),
+        phase: "backward", layer: m, tells: [`gh${m}`], title: `${above} asks h_${m}`,
+        talk: talk(above, () => [tex(`h_{${m}}`), ", you fed me. How much of this is yours?"], `the activation h of layer ${m}`, "Each of my neurons collects the blame of all it feeds, by the weights on the way."),
         says: (run) => hiddenTalk(run, m),
       });
       add({
@@ -279,7 +292,7 @@ function makeSteps(network) {
     if (layer.kind !== "dense") continue;
     add({
       phase: "backward", layer: m, tells: [], title: `${own} answers`,
-      talk: talk(m === L ? "the loss" : `layer ${m + 1}`, () => ["So it was you, ", own, "?"], own, m === 1 ? "I am only as good as my W, my b and the input. The input is given: it takes no blame." : `I am only as good as my W, my b and the h below.`),
+      talk: talk(above, () => ["So it was you, ", own, "?"], own, words(`I am only as good as W_${m}${layer.bias ? `, b_${m}` : ""} and ${m === 1 ? "the input. The input is given: it takes no blame" : `h_${m - 1}`}.`)),
       says: () => [formula(`a_{${m}} = W_{${m}} ${m === 1 ? "x" : h(m - 1)}${layer.bias ? ` + b_{${m}}` : ""}`)],
     });
     add({
@@ -310,7 +323,7 @@ function summary(run) {
     if (layer.kind !== "dense") continue;
     const delta = Math.hypot(...run.gradA[m]);
     const dead = run.derivative(m).d.filter((x) => x === 0).length;
-    rows.push([m, delta * Math.hypot(...run.h[m - 1]), layer.bias ? delta : null, Math.hypot(...layer.weights), dead]);
+    rows.push([m, delta * Math.hypot(...run.h[m - 1]), layer.bias ? delta : null, layer.norm, dead]);
   }
   const most = Math.max(...rows.map((r) => r[1]));
   return [
@@ -332,4 +345,4 @@ function summary(run) {
 }
 
 /** A bar of a share of 1, coloured by a sign. */
-const bar = (share, sign) => el("span", { class: `bar ${sign < 0 ? "minus" : "plus"}`, style: `--share:${(100 * Math.min(1, Math.abs(share))).toFixed(1)}%`, "aria-hidden": "true" });
+const bar = (share, sign) => el("span", { class: `bar ${share === 0 ? "none" : sign < 0 ? "minus" : "plus"}`, style: `--share:${(100 * Math.min(1, Math.abs(share))).toFixed(1)}%`, "aria-hidden": "true" });

@@ -13,12 +13,12 @@ function weightsPanel(run, view, act) {
     button.addEventListener("click", change);
     return button;
   };
-  const by = view.matrixOf ?? "gradient";
+  const by = network.data.complete ? (view.matrixOf ?? "gradient") : "gradient";
   const tools = el(
     "div",
     { class: "choices" },
     el("span", { role: "group", "aria-label": "layer" }, dense.map(([, i]) => choose(`layer ${i}`, i === m, () => act({ matrixLayer: i })))),
-    el("span", { role: "group", "aria-label": "what the cells show" }, choose("∂L/∂W", by === "gradient", () => act({ matrixOf: "gradient" })), choose("W", by === "value", () => act({ matrixOf: "value" }))),
+    !network.data.complete ? null : el("span", { role: "group", "aria-label": "what the cells show" }, choose("∂L/∂W", by === "gradient", () => act({ matrixOf: "gradient" })), choose("W", by === "value", () => act({ matrixOf: "value" }))),
   );
   const layer = network.layer(m);
   const value = (j, k) => {

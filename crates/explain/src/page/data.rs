@@ -2,21 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use chainrule_autograd_manual::{Backward, Network};
+use chainrule_autograd_manual::Backward;
 use chainrule_layers::LayerConfig;
 use chainrule_loss::{Loss, OutputFunction, Reduction, Targets, parse};
 use chainrule_tensor::{Matrix, Scalar};
 use serde::Serialize;
 
+use super::export::{self, NeuronData};
 use crate::ExplainError;
 use crate::local::{activation, widen};
 use crate::unfused::soft_targets;
+
+/// A network of more parameters is exported in part.
+pub(crate) const MOST_PARAMETERS: usize = 100_000;
+/// Examples times units that a page may hold, some twenty bytes each in up to six vectors.
+const MOST_VALUES: usize = 500_000;
 
 /// Everything that the page's script reads.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Data {
     pub(crate) title: String,
     pub(crate) version: &'static str,
+    /// Whether all numbers of the network are here, so that the page computes all by itself.
+    complete: bool,
     pub(crate) layers: Vec<LayerData>,
     pub(crate) loss: LossData,
     pub(crate) classes: Vec<String>,
@@ -34,9 +42,14 @@ pub(crate) struct LayerData {
     pub(crate) outputs: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     activation: Option<String>,
-    /// `W_i` row by row.
+    /// `W_i` row by row, where the page is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     weights: Option<Vec<f64>>,
+    /// Else its rows into the neurons that are exported, from 1.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    rows: BTreeMap<usize, Vec<f64>>,
+    /// `‖W_i‖`.
+    norm: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     bias: Option<Vec<f64>>,
 }
@@ -76,6 +89,17 @@ pub(crate) struct ExampleData {
     /// Dropout masks as they were drawn, by layer from 1.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     masks: BTreeMap<usize, Vec<f64>>,
+    #[serde(flatten)]
+    exported: Option<Exported>,
+}
+
+/// What the page would compute itself, were it complete.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Exported {
+    a: Vec<Vec<f64>>,
+    h: Vec<Vec<f64>>,
+    grad_h: Vec<Vec<f64>>,
+    neurons: Vec<NeuronData>,
 }
 
 impl Data {
@@ -85,14 +109,28 @@ impl Data {
         targets: Targets<'_, S>,
     ) -> Result<Self, ExplainError> {
         let network = backward.network();
-        let layers = (1..=network.depth()).map(|m| LayerData::new(network, m));
-        let layers = layers.collect::<Result<Vec<_>, _>>()?;
         let rows = backward.forward().examples();
+        let units = network.layers().iter().map(|layer| layer.outputs()).sum::<usize>();
+        let most = MOST_VALUES / (units + network.inputs());
+        if rows > most.max(1) {
+            return Err(ExplainError::TooManyExamples { found: rows, most: most.max(1) });
+        }
+        let complete = network.parameter_count() <= MOST_PARAMETERS;
+        let chosen = if complete { Vec::new() } else { export::responsible(backward) };
+        let layers = (1..=network.depth()).map(|m| LayerData::new(backward, m, &chosen));
+        let layers = layers.collect::<Result<Vec<_>, _>>()?;
         let wanted = wanted(backward, loss, targets)?;
-        let example = |row| ExampleData::new(backward, loss, targets, &wanted, row);
+        let example = |row| {
+            let mut example = ExampleData::new(backward, loss, targets, &wanted, row)?;
+            if !complete {
+                example.exported = Some(Exported::new(backward, &chosen, row)?);
+            }
+            Ok::<_, ExplainError>(example)
+        };
         let data = Self {
             title: layers_in_words(&layers),
             version: env!("CARGO_PKG_VERSION"),
+            complete,
             layers,
             loss: LossData::new(backward, loss, targets)?,
             classes: Vec::new(),
@@ -115,13 +153,19 @@ impl Data {
                     return refuse(format!("{letter}_{}", i + 1));
                 }
             }
+            if !layer.norm.is_finite() {
+                return refuse(format!("W_{}", i + 1));
+            }
         }
         for (row, example) in self.examples.iter().enumerate() {
             if bad(&example.x) {
                 return refuse(format!("x of example {row}"));
             }
             let gradients = example.grad_a.iter().chain([&example.grad_output]);
-            if !example.loss.is_finite() || bad(&example.target) || gradients.into_iter().any(|g| bad(g)) {
+            if !example.loss.is_finite()
+                || bad(&example.target)
+                || gradients.into_iter().any(|g| bad(g))
+            {
                 return refuse(format!("the loss or a gradient of example {row}"));
             }
         }
@@ -139,7 +183,13 @@ fn layers_in_words(layers: &[LayerData]) -> String {
 }
 
 impl LayerData {
-    fn new<S: Scalar>(network: &Network<S>, m: usize) -> Result<Self, ExplainError> {
+    /// Layer `m`; of the weights only the rows into the `chosen` neurons, if there are any.
+    fn new<S: Scalar>(
+        backward: &Backward<'_, S>,
+        m: usize,
+        chosen: &[Vec<usize>],
+    ) -> Result<Self, ExplainError> {
+        let network = backward.network();
         let layer = &network.layers()[m - 1];
         let (kind, activation) = match layer.config() {
             Some(LayerConfig::Dense(dense)) => ("dense", Some(dense.activation().to_string())),
@@ -147,9 +197,41 @@ impl LayerData {
             Some(LayerConfig::Softmax(_)) => ("softmax", None),
             _ => return Err(ExplainError::Layer { layer: m, name: layer.name() }),
         };
-        let weights = network.weights(m).map(|w| widen(w.as_slice()));
-        let bias = network.biases(m).map(widen);
-        Ok(Self { kind, inputs: layer.inputs(), outputs: layer.outputs(), activation, weights, bias })
+        let all = network.weights(m).map(|w| widen(w.as_slice()));
+        let square = |all: &Vec<f64>| all.iter().map(|w| w * w).sum::<f64>();
+        let norm = all.as_ref().map_or(0.0, square).sqrt();
+        let (weights, rows) = match chosen.get(m - 1) {
+            None => (all, BTreeMap::new()),
+            Some(neurons) => (None, export::rows(backward, m, neurons)),
+        };
+        Ok(Self {
+            kind,
+            inputs: layer.inputs(),
+            outputs: layer.outputs(),
+            activation,
+            weights,
+            rows,
+            norm,
+            bias: network.biases(m).map(widen),
+        })
+    }
+}
+
+impl Exported {
+    fn new<S: Scalar>(
+        backward: &Backward<'_, S>,
+        chosen: &[Vec<usize>],
+        row: usize,
+    ) -> Result<Self, ExplainError> {
+        let (forward, scale) = (backward.forward(), backward.example_scale().as_f64());
+        let layers = || 1..=backward.network().depth();
+        let scaled = |row: &[S]| row.iter().map(|g| g.as_f64() * scale).collect::<Vec<_>>();
+        Ok(Self {
+            a: layers().map(|m| widen(forward.a(m).row(row))).collect(),
+            h: layers().map(|m| widen(forward.h(m).row(row))).collect(),
+            grad_h: layers().map(|m| scaled(backward.grad_h(m).row(row))).collect(),
+            neurons: export::neurons(backward, chosen, row)?,
+        })
     }
 }
 
@@ -264,6 +346,7 @@ impl ExampleData {
             grad_output: scaled(backward.grad_h(depth).row(row)),
             grad_a: (1..=depth).map(|m| scaled(backward.grad_a(m).row(row))).collect(),
             masks,
+            exported: None,
         })
     }
 }
