@@ -14,6 +14,7 @@ mod explanation;
 mod flow;
 mod graph;
 mod largest;
+mod latex;
 mod local;
 mod page;
 mod paths;
