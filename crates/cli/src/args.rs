@@ -70,6 +70,13 @@ pub(crate) struct Train {
     /// gradients, ratio of update to weights
     #[arg(long)]
     pub(crate) statistics: bool,
+    /// Write a page for the browser that shows and explains the network on some training examples
+    /// [default: beside the model, for the bundled digits]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// No page
+    #[arg(long, conflicts_with = "html")]
+    pub(crate) no_html: bool,
     /// One JSON object a line on standard output, nothing else
     #[arg(long)]
     pub(crate) json: bool,
@@ -235,6 +242,7 @@ pub(crate) struct Check {
 Examples: chainrule explain chainrule-model.safetensors --row 17 --weight W_112
           chainrule explain iris.safetensors --data iris.csv --class setosa --bias b_21
           chainrule explain chainrule-model.safetensors --format svg --output why.svg
+          chainrule explain chainrule-model.safetensors --batch 8 --format html --output why.html
 
 W_112 is from input 2 to neuron 1 of layer 1; where a number has more digits, write W_1,12,3. Rows
 count from 0 in the examples that `evaluate` takes. What is said of a batch is the mean of its
@@ -287,6 +295,10 @@ pub(crate) enum ExplainFormat {
     Dot,
     /// A drawing for browsers and slides
     Svg,
+    /// A page for the browser to step through the examples and to ask any weight
+    Html,
+    /// Formulas, a document for pdfLaTeX
+    Latex,
 }
 
 #[derive(Debug, Args)]

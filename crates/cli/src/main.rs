@@ -11,6 +11,7 @@ mod info;
 mod list;
 mod options;
 mod output;
+mod page;
 mod predict;
 mod progress;
 mod results;

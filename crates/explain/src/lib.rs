@@ -13,6 +13,7 @@ mod explainer;
 mod explanation;
 mod flow;
 mod graph;
+mod html;
 mod largest;
 mod latex;
 mod local;

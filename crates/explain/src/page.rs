@@ -10,6 +10,7 @@ use chainrule_loss::{Loss, Targets};
 use chainrule_tensor::{MatrixView, Scalar};
 
 use crate::ExplainError;
+use crate::html::{fill, script_data, text};
 use crate::local::widen;
 use data::Data;
 
@@ -57,7 +58,7 @@ const SCRIPTS: [&str; 8] = [
 ///
 /// let page = Page::new(&backward, &loss, targets)?
 ///     .title("A 2-3-2 network")
-///     .classes(&["cat", "dog"])?
+///     .outputs(&["cat", "dog"])?
 ///     .select("W_112".parse()?)?;
 /// let html = page.to_string();
 /// assert!(html.starts_with("<!DOCTYPE html>") && !html.contains("src="));
@@ -109,10 +110,10 @@ impl Page {
     ///
     /// # Errors
     /// [`ExplainError::Names`] if there is not one for each.
-    pub fn classes<T: AsRef<str>>(mut self, names: &[T]) -> Result<Self, ExplainError> {
+    pub fn outputs<T: AsRef<str>>(mut self, names: &[T]) -> Result<Self, ExplainError> {
         let outputs = self.data.layers.last().map_or(0, |layer| layer.outputs);
         check_names("outputs", outputs, names)?;
-        self.data.classes = names.iter().map(|name| name.as_ref().to_owned()).collect();
+        self.data.outputs = names.iter().map(|name| name.as_ref().to_owned()).collect();
         Ok(self)
     }
 
@@ -180,78 +181,23 @@ fn check_names<T>(what: &'static str, expected: usize, names: &[T]) -> Result<()
 impl fmt::Display for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let data = serde_json::to_string(&self.data).map_err(|_| fmt::Error)?;
-        let title = text(&self.data.title);
-        // One pass over the template: what is filled in is never read for marks again.
-        let mut rest = TEMPLATE;
-        while let Some((before, after)) = rest.split_once("{{") {
-            let (mark, after) = after.split_once("}}").ok_or(fmt::Error)?;
-            f.write_str(before)?;
-            match mark {
-                "version" => f.write_str(self.data.version)?,
-                "title" => f.write_str(&title)?,
-                "style" => f.write_str(STYLE)?,
-                "data" => f.write_str(&script_data(&data))?,
-                "script" => {
-                    f.write_str("\"use strict\";\n")?;
-                    SCRIPTS.iter().try_for_each(|script| f.write_str(script))?;
-                }
-                _ => return Err(fmt::Error),
+        fill(f, TEMPLATE, |f, mark| match mark {
+            "version" => f.write_str(self.data.version),
+            "title" => f.write_str(&text(&self.data.title)),
+            "style" => f.write_str(STYLE),
+            "data" => f.write_str(&script_data(&data)),
+            "script" => {
+                f.write_str("\"use strict\";\n")?;
+                SCRIPTS.iter().try_for_each(|script| f.write_str(script))
             }
-            rest = after;
-        }
-        f.write_str(rest)
+            _ => Err(fmt::Error),
+        })
     }
-}
-
-/// Text for an element: what could be markup is escaped, what XML forbids left out.
-fn text(text: &str) -> String {
-    let mut safe = String::new();
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            c if c.is_control() => safe.push(' '),
-            c => safe.push(c),
-        }
-    }
-    safe
-}
-
-/// JSON for a script element, where `</script>` would end it: markup as escapes of JSON strings,
-/// outside of which these characters do not occur.
-fn script_data(json: &str) -> String {
-    let mut safe = String::with_capacity(json.len());
-    for c in json.chars() {
-        match c {
-            '<'
-            | '>'
-            | '&'
-            | '\u{2028}'
-            | '\u{2029}'
-            | '\u{fffe}'
-            | '\u{ffff}'
-            | '\u{7f}'..='\u{9f}' => {
-                safe.push_str(&format!("\\u{:04x}", u32::from(c)));
-            }
-            c => safe.push(c),
-        }
-    }
-    safe
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn markup_in_data_stays_data() {
-        let json = serde_json::to_string("</script><!-- & \u{2028}").unwrap();
-        let safe = script_data(&json);
-        assert!(!safe.contains(['<', '>', '&', '\u{2028}']), "{safe}");
-        assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), "</script><!-- & \u{2028}");
-        assert_eq!(text("a<b>&\u{0}"), "a&lt;b&gt;&amp; ");
-    }
 
     #[test]
     fn scripts_fit_into_the_page() {

@@ -25,12 +25,13 @@ fn report(case: &Case, param: &str, unfused: bool, context: Context) -> Report {
 
 /// Names that would end a document, or be lost in it.
 fn hostile(outputs: usize) -> Context {
-    let mut context = Context::default();
-    context.model = Some(r"\input{x}_model~1.safetensors".to_owned());
-    context.data = Some("50 % of $x$, 8×8 {, 中文 #1 & <two>".to_owned());
-    context.loss = Some("cross_entropy".to_owned());
-    context.outputs = (0..outputs).map(|o| format!(r"c_{o}^2 \end{{document}}")).collect();
-    context
+    Context {
+        model: Some(r"\input{x}_model~1.safetensors".to_owned()),
+        data: Some("50 % of $x$, 8×8 {, 中文 #1 & <two>".to_owned()),
+        loss: Some("cross_entropy".to_owned()),
+        outputs: (0..outputs).map(|o| format!(r"c_{o}^2 \end{{document}}")).collect(),
+        ..Context::default()
+    }
 }
 
 /// The lecture's deep, thin network, by hand.

@@ -66,7 +66,7 @@ fn names_stay_text() {
     let html = page(&Case::new(&recipe(&[2, 2])))
         .unwrap()
         .title(hostile)
-        .classes(&[hostile, "b"])
+        .outputs(&[hostile, "b"])
         .unwrap()
         .features(&["u", hostile])
         .unwrap()
@@ -74,7 +74,7 @@ fn names_stay_text() {
         .unwrap()
         .to_string();
     let data = data(&html);
-    assert_eq!(data["classes"][0], hostile);
+    assert_eq!(data["outputs"][0], hostile);
     assert_eq!(data["features"][1], hostile);
     assert_eq!(data["examples"][0]["name"], hostile);
     assert_eq!(html.matches("</script>").count(), 2, "that of the data and that of the script");
@@ -165,7 +165,7 @@ fn what_does_not_fit_is_refused_in_one_line() {
     let case = Case::new(&recipe(&[2, 3, 2]));
     let make = || page(&case).unwrap();
     let errors = [
-        make().classes(&["one"]).unwrap_err(),
+        make().outputs(&["one"]).unwrap_err(),
         make().features(&["u", "v", "w"]).unwrap_err(),
         make().examples::<&str>(&[]).unwrap_err(),
         make().image(1, 3).unwrap_err(),

@@ -119,7 +119,7 @@ function threeNumbers(output, hidden, factor, value, products, network, a, facto
     el(
       "tbody",
       {},
-      shown.map((o) => line(network.data.classes[o] ?? String(o + 1), num(output[o], 3), num(hidden[o], 3), num(factor, 3), num(products[o], 3), bar(most > 0 ? products[o] / most : 0, products[o]))),
+      shown.map((o) => line(network.data.outputs[o] ?? String(o + 1), num(output[o], 3), num(hidden[o], 3), num(factor, 3), num(products[o], 3), bar(most > 0 ? products[o] / most : 0, products[o]))),
       shown.length < output.length ? line(`${output.length - shown.length} others`, "", "", "", num(rest, 3), bar(most > 0 ? rest / most : 0, rest)) : null,
       line("sum", "", "", "", num(value, 6), ""),
     ),

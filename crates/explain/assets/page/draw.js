@@ -101,7 +101,7 @@ function carried(run, step, selection) {
     };
   }
   if (step.phase === "forward") {
-    return (m, p, q) => linkWeight(network, m, p, q) * (step.knows(`h${m - 1}`) ? run.h[m - 1][q - 1] : 1);
+    return (m, p, q) => (step.knows(`a${m}`) ? linkWeight(network, m, p, q) * run.h[m - 1][q - 1] : 0);
   }
   return (m, p, q) =>
     step.knows(`ga${m}`) ? run.gradA[m][p - 1] * (network.layer(m).kind === "dense" ? run.h[m - 1][q - 1] : 1) : 0;
@@ -280,7 +280,7 @@ function neuron(run, step, view, places, m, j, act) {
   const chosen = selection?.layer === m && selection.neuron === j && m > 0;
   const classes = ["neuron", isTarget && "target", chosen && "chosen", !rows.length && "waiting", step.layer === m && "now"];
   const label = name(m === 0 ? "x" : "a", ...(m === 0 ? [j] : [m, j]));
-  const names = m === 0 ? network.data.features : m === network.depth ? network.data.classes : [];
+  const names = m === 0 ? network.data.features : m === network.depth ? network.data.outputs : [];
   const spoken = shown.map(([what, v]) => `${what.replace(/[{}]/g, "")} = ${short(v)}`).join(", ");
   const node = svg(
     "g",
@@ -391,6 +391,8 @@ function lossBox(run, step, places, act) {
 /** Click, Enter and space do the same. */
 function on(node, act) {
   node.addEventListener("click", act);
+  // The mouse takes no focus, so that space stays the next step.
+  node.addEventListener("mousedown", (event) => event.preventDefault());
   node.addEventListener("keydown", (event) => {
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();

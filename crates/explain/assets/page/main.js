@@ -32,7 +32,7 @@ function derivative(run, selection) {
 function show() {
   const run = runOf(state.example);
   const step = steps[state.step];
-  const focused = document.activeElement?.getAttribute?.("data-name");
+  const focused = byId("stage").contains(document.activeElement) && document.activeElement.getAttribute("data-name");
   // An answer is about all of the numbers, whatever the steps have told.
   const told = state.selection && state.tab !== "talk" ? { ...steps.at(-1), layer: null, speakers: null } : step;
   const { clientWidth, clientHeight } = byId("stage");
@@ -162,7 +162,10 @@ const KEYS = {
   End: () => go(steps.length - 1),
   ArrowUp: () => turn(-1),
   ArrowDown: () => turn(1),
-  Escape: () => act({ selection: null, tab: "talk" }),
+  Escape: () => {
+    document.activeElement?.blur();
+    act({ selection: null, tab: "talk" });
+  },
   "/": () => byId("ask-name").focus(),
   "?": () => byId("help").showModal(),
   d: toggleTheme,

@@ -109,7 +109,7 @@ function lossFormula(run) {
   return [note(`The loss is ${name}, against the target `), formula("y = ", vector(example.target, (j) => `y_{${j}}`)), formula("L = ", num(run.loss))];
 }
 
-const className = (network, c) => (network.data.classes[c] !== undefined ? `“${network.data.classes[c]}”` : `${c + 1}`);
+const className = (network, c) => (network.data.outputs[c] !== undefined ? `“${network.data.outputs[c]}”` : `${c + 1}`);
 
 /** `∂L/∂ŷ` where it has a short formula. */
 function gradPrediction(run) {
