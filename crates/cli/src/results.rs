@@ -58,7 +58,7 @@ pub(crate) fn show(
     if let Err(error) = &page {
         output.titled("page", format_args!("not possible: {}", error.line()));
     }
-    next(args, trained, output);
+    next(args, source, trained, output);
     let Trained { history, test, seconds, .. } = trained;
     let (name, value) = match test.metric {
         Metric::Accuracy(share) => ("test_accuracy", share),
@@ -117,10 +117,14 @@ fn gradient(source: &Source, trained: &Trained, output: &mut Output) -> Result {
     Ok(())
 }
 
+/// `W_112`, or `W_111` where there is one input.
+fn first_weight(trained: &Trained) -> Param {
+    Param::Weight { layer: 1, neuron: 1, input: trained.model.network().inputs().min(2) }
+}
+
 /// `∂L/∂W_112` and the largest `|∂L/∂W|` of the first layer, on the hardest training example.
 fn explanations(source: &Source, trained: &Trained, output: &mut Output) -> Result {
-    let inputs = trained.model.network().inputs();
-    let first = Param::Weight { layer: 1, neuron: 1, input: inputs.min(2) };
+    let first = first_weight(trained);
     let (row, moves) = hardest(&trained.model, &source.train, first)?;
     let model = check::widen_model(&trained.model)?;
     let example = model.prepare(&widen(&source.train.select(&[row]))?)?;
@@ -242,7 +246,7 @@ fn saved(path: &Path, trained: &Trained, output: &mut Output) {
 }
 
 /// What to try next, as it can be typed.
-fn next(args: &Train, trained: &Trained, output: &mut Output) {
+fn next(args: &Train, source: &Source, trained: &Trained, output: &mut Output) {
     // Cargo tells the programs that it runs where their package is.
     let program = match std::env::var_os("CARGO_MANIFEST_DIR") {
         Some(_) => "cargo run --release --",
@@ -253,9 +257,11 @@ fn next(args: &Train, trained: &Trained, output: &mut Output) {
         args.data.data.as_deref().map_or(String::new(), |path| format!(" --data {}", quoted(path)));
     let bundled = trained.model.info().training.as_ref().is_some_and(|t| t.data == DIGITS);
     let what = if bundled { "confusion matrix of the test examples" } else { "scores in detail" };
+    let row = if source.test.len() > 17 { 17 } else { 0 };
+    let weight = first_weight(trained);
     let commands = [
         (
-            format!("explain {model}{data} --row 17 --weight W_112"),
+            format!("explain {model}{data} --row {row} --weight {weight}"),
             "why that gradient, path by path",
         ),
         (format!("evaluate {model}{data}"), what),
