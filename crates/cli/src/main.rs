@@ -17,6 +17,7 @@ mod progress;
 mod results;
 mod source;
 mod train;
+mod worksheet;
 
 use std::process::ExitCode;
 
@@ -62,6 +63,7 @@ fn run(command: Command, output: &mut Output) -> Result<ExitCode> {
         Command::Check(args) => check::run(&args, output),
         Command::Explain(args) => explain::run(&args, output),
         Command::Info(args) => info::run(&args, output),
+        Command::Worksheet(args) => worksheet::run(&args, output),
     }
 }
 
@@ -74,7 +76,7 @@ impl Command {
             Self::Check(args) => args.json,
             Self::Info(args) => args.json,
             // Its JSON is one of its formats, written whole.
-            Self::Explain(_) => false,
+            Self::Explain(_) | Self::Worksheet(_) => false,
         }
     }
 

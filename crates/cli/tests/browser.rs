@@ -450,3 +450,34 @@ fn of_a_network_too_large_for_the_page_every_derivative_is_there() {
     }
     assert_eq!(browser.complaints(), Vec::<Value>::new());
 }
+
+#[test]
+fn a_worksheet_is_filled_in_and_checked() {
+    let Some(browser) = Browser::start() else { return };
+    let lab = Lab::new();
+    lab.ok("worksheet --sizes 2-2-2 --seed 5 --format html --output sheet.html");
+    browser.open(&lab.path("sheet.html"), "");
+    // A right answer as a student rounds it, a wrong one, the others empty.
+    browser.eval(
+        "(() => { const blanks = document.querySelectorAll('input');
+           blanks[0].value = Number(blanks[0].dataset.answer).toFixed(4).replace('-', '−');
+           blanks[1].value = '17'; return 1; })()",
+    );
+    browser.click("#check");
+    let all = browser.eval("document.querySelectorAll('input').length").as_u64().unwrap();
+    assert_eq!(browser.text("#score"), format!("1 of {all} right, 1 wrong, {} empty", all - 2));
+    let shown = "getComputedStyle(document.getElementById('key')).display !== 'none'";
+    assert_eq!(browser.eval(shown), false);
+    browser.click("#toggle");
+    assert_eq!(browser.eval(shown), true);
+    // Every answer of the key, typed as it stands there, is right.
+    browser.eval(
+        "(() => { const key = [...document.querySelectorAll('#key .matrix > span')];
+           const digits = s => s.innerHTML.replace(/ · 10<sup>(.*)<\\/sup>/, 'e$1').replaceAll('−', '-');
+           document.querySelectorAll('input').forEach((blank, i) => blank.value = digits(key[i]));
+           return 1; })()",
+    );
+    browser.click("#check");
+    assert_eq!(browser.text("#score"), format!("{all} of {all} right, 0 wrong, 0 empty"));
+    assert_eq!(browser.complaints(), Vec::<Value>::new());
+}

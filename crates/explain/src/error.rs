@@ -121,4 +121,10 @@ pub enum ExplainError {
         /// How many a page holds.
         most: usize,
     },
+    /// No worksheet can be made of it.
+    #[error("no worksheet: {reason}")]
+    Worksheet {
+        /// Why not, and what to give.
+        reason: String,
+    },
 }

@@ -1,6 +1,6 @@
 //! The report as LaTeX, with underbraces in the lecture's grouping.
 
-mod marks;
+pub(crate) mod marks;
 
 use std::fmt::Write;
 
@@ -34,7 +34,8 @@ impl Report {
     /// The report as a whole document for pdfLaTeX.
     pub fn latex_document(&self) -> String {
         format!(
-            "\\documentclass{{article}}\n\\usepackage[T1]{{fontenc}}\n\\usepackage[utf8]{{inputenc}}\n\
+            "\\documentclass{{article}}\n\\usepackage[T1]{{fontenc}}\n\
+             \\IfFileExists{{lmodern.sty}}{{\\usepackage{{lmodern}}}}{{}}\n\\usepackage[utf8]{{inputenc}}\n\
              \\usepackage{{amsmath}}\n\\usepackage[margin=2cm]{{geometry}}\n\
              \\setlength{{\\parindent}}{{0pt}}\n\\setlength{{\\parskip}}{{0.6em}}\n\
              \\allowdisplaybreaks\n\\begin{{document}}\n{}\\end{{document}}\n",

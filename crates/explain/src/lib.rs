@@ -26,6 +26,7 @@ mod statistics;
 mod text;
 mod thin;
 mod unfused;
+mod worksheet;
 
 pub use batch::BatchExplanation;
 pub use certificate::Certificate;
@@ -49,3 +50,4 @@ pub use responsibility::{
 pub use statistics::{LayerStatistics, NetworkStatistics};
 pub use thin::ThinFactors;
 pub use unfused::Unfused;
+pub use worksheet::{Worksheet, WorksheetOptions};

@@ -1,7 +1,7 @@
 //! Names, numbers and words in LaTeX.
 
 /// Text outside of formulas. A character that a plain pdfLaTeX may not know is written as its code.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut safe = String::new();
     for c in text.chars() {
         match c {
@@ -13,6 +13,7 @@ pub(super) fn escape(text: &str) -> String {
             '|' => safe.push_str("\\textbar{}"),
             '"' => safe.push_str("\\textquotedbl{}"),
             '{' | '}' | '$' | '&' | '#' | '_' | '%' => safe.extend(['\\', c]),
+            '’' => safe.push('\''),
             '×' => safe.push_str("$\\times$"),
             '−' => safe.push_str("$-$"),
             '…' => safe.push_str("\\dots{}"),
@@ -28,11 +29,19 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// A name of the lecture such as `∂a_21/∂h_11`, `∇_{a_3} L` or `W_1,12,3` in a formula.
-pub(super) fn math(name: &str) -> String {
+pub(crate) fn math(name: &str) -> String {
     match name.split_once('/') {
         Some((top, bottom)) => format!("\\frac{{{}}}{{{}}}", symbols(top), symbols(bottom)),
         None => symbols(name),
     }
+}
+
+/// A formula in the house's notation, such as `W_2ᵀ ∇_{a_2} L ⊙ g′(a_1)`.
+pub(crate) fn formula(text: &str) -> String {
+    if text.starts_with('∂') && text.contains("/∂") {
+        return math(text);
+    }
+    symbols(&text.replace("softmax", "\\operatorname{softmax}").replace("ln ", "\\ln "))
 }
 
 fn symbols(name: &str) -> String {
@@ -40,6 +49,14 @@ fn symbols(name: &str) -> String {
     let mut rest = name.chars().peekable();
     while let Some(c) = rest.next() {
         match c {
+            'θ' => out.push_str("\\theta "),
+            'η' => out.push_str("\\eta "),
+            'ℓ' => out.push_str("\\ell "),
+            '·' => out.push_str("\\cdot "),
+            '⊙' => out.push_str("\\odot "),
+            'ᵀ' => out.push_str("^{\\top}"),
+            '′' => out.push('\''),
+            '−' => out.push('-'),
             '∂' => out.push_str("\\partial "),
             '∇' => out.push_str("\\nabla"),
             'ŷ' => out.push_str("\\hat{y}"),
@@ -57,7 +74,7 @@ fn symbols(name: &str) -> String {
 }
 
 /// A number in a formula: `1.5 \cdot 10^{-7}` in place of `1.5e-7`.
-pub(super) fn number(x: f64) -> String {
+pub(crate) fn number(x: f64) -> String {
     // A negative zero is a zero to the reader.
     let text = crate::text::number(if x == 0.0 { 0.0 } else { x });
     match text.as_str() {
@@ -85,6 +102,18 @@ mod tests {
             ("∇_{a_3} L", "\\nabla_{a_{3}} L"),
         ] {
             assert_eq!(math(name), expected);
+        }
+    }
+
+    #[test]
+    fn formulas_keep_their_shape() {
+        for (text, expected) in [
+            ("W_2ᵀ ∇_{a_2} L", "W_{2}^{\\top} \\nabla_{a_{2}} L"),
+            ("∇_{h_1} L ⊙ g′(a_1)", "\\nabla_{h_{1}} L \\odot  g'(a_{1})"),
+            ("−ln ŷ_ℓ", "-\\ln \\hat{y}_\\ell "),
+            ("∂a_2/∂a_11", "\\frac{\\partial a_{2}}{\\partial a_{11}}"),
+        ] {
+            assert_eq!(formula(text), expected);
         }
     }
 
