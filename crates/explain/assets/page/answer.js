@@ -85,7 +85,7 @@ function shortAnswer(run, { layer: i, neuron: j, input: k }, W, factor) {
   return [
     el("p", { class: "result" }, tex(`\\f{∂L}{∂${W}}`), " = ", el("data", { id: "derivative", value: String(delta * factor) }, num(delta * factor, 6)), el("span", { class: "of" }, ` for ${run.example.name}`)),
     note(meaning(delta * factor, W)),
-    formula(`\\f{∂L}{∂${W}} = `, group("g-hid", "all talks above", `\\f{∂L}{∂${a}}`), " · ", group("g-par", k ? "talk to the weights" : "talk to the bias", k ? inputOf(i - 1, k) : "1"), " = ", num(delta), " · ", num(factor)),
+    formula(`\\f{∂L}{∂${W}} = `, group("g-hid", "all talks above", `\\f{∂L}{∂${a}}`), " · ", group("g-par", k ? "talk to the weights" : "talk to the bias", k ? inputOf(i - 1, k) : "1"), " = ", num(delta), " · ", factorOf(factor)),
     note(words(`The network is too large to ship whole; the weights, talks and paths of the ${run.network.known(i).length} neurons of layer ${i} that carry most of the gradient are here: ${run.network.known(i).map((n) => name("a", i, n)).join(", ")}. For another one name it to chainrule explain.`)),
   ];
 }
@@ -104,7 +104,7 @@ function whyZero(factor, hidden, k) {
 /** The groups with their numbers, of many outputs as a table by contribution. */
 function threeNumbers(output, hidden, factor, value, products, network, a, factorName) {
   if (output.length <= WRITTEN) {
-    return formula(" = ", group("g-out", "", row(output)), " · ", group("g-hid", "", column(hidden)), " · ", group("g-par", "", num(factor)), " = ", num(value, 6));
+    return formula(" = ", group("g-out", "", row(output)), " · ", group("g-hid", "", column(hidden)), " · ", group("g-par", "", factorOf(factor)), " = ", num(value, 6));
   }
   const order = [...products.keys()].sort((a, b) => Math.abs(products[b]) - Math.abs(products[a]));
   const shown = order.slice(0, WRITTEN);
@@ -163,7 +163,7 @@ function pathFormula(run, { layer: i, neuron: j, input: k }, path, factor) {
   const first = list.length - 2 * (L - i);
   const part = (kind, label, factors) => {
     const names = factors.flatMap((f, n) => [n ? " · " : "", f.name]);
-    const numbers = factors.flatMap((f, n) => [n ? " · " : "", num(f.value, 3)]);
+    const numbers = factors.flatMap((f, n) => [n ? " · " : "", factorOf(f.value, 3)]);
     return el("span", { class: "both" }, group(kind, label, names), el("span", { class: "filled" }, numbers));
   };
   const groups = [part("g-out", "output layer", list.slice(0, first))];
@@ -178,7 +178,7 @@ function pathFormula(run, { layer: i, neuron: j, input: k }, path, factor) {
     el("h3", {}, "the path, factor by factor"),
     formula(groups.flatMap((g, n) => [n ? " · " : "", g]), " = ", num(value)),
     el("p", { class: "note" }, "compressed:"),
-    formula(`\\f{∂L}{∂${middle}} · \\f{∂${middle}}{∂${W}} = `, num(above), " · ", num(below), " = ", num(value)),
+    formula(`\\f{∂L}{∂${middle}} · \\f{∂${middle}}{∂${W}} = `, num(above), " · ", factorOf(below), " = ", num(value)),
   ];
 }
 
@@ -231,7 +231,7 @@ function neuronAnswer(run, { layer: m, neuron: j }, act) {
     parts.push(formula(`\\f{∂L}{∂${unit("h", m, j)}} = Σ_{p} W_{${m + 1},p,${j}} \\f{∂L}{∂a_{${m + 1},p}}`), formula(" = ", blameTerms(run, m, j), " = ", num(run.gradH[m][j - 1])));
   }
   const { d } = run.derivative(m);
-  if (!top && d) parts.push(formula(`\\f{∂L}{∂${a}} = \\f{∂L}{∂${unit("h", m, j)}} · g′(${a}) = `, num(run.gradH[m][j - 1]), " · ", num(d[j - 1]), " = ", num(run.gradA[m][j - 1])));
+  if (!top && d) parts.push(formula(`\\f{∂L}{∂${a}} = \\f{∂L}{∂${unit("h", m, j)}} · g′(${a}) = `, num(run.gradH[m][j - 1]), " · ", factorOf(d[j - 1]), " = ", num(run.gradA[m][j - 1])));
   if (layer.kind === "dense") parts.push(el("h3", {}, "its weights that answer for most"), ownWeights(run, m, j, act));
   return parts;
 }

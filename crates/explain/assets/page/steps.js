@@ -28,10 +28,10 @@ function terms(list, rest = 0, most = 5) {
   const others = sum(list.map((t) => t.value)) - sum(shown.map((t) => t.value));
   const parts = [];
   shown.forEach((term, i) => {
-    parts.push(i ? " + " : "", num(term.left, 3), " · ", num(term.right, 3));
+    parts.push(i ? " + " : "", i ? factorOf(term.left, 3) : num(term.left, 3), " · ", factorOf(term.right, 3));
   });
   if (shown.length < list.length) parts.push(" + ", el("span", { class: "more", title: `${list.length - shown.length} others` }, `${count(list.length - shown.length)} others `), num(others, 3));
-  if (rest !== 0) parts.push(" + ", num(rest, 3));
+  if (rest !== 0) parts.push(" + ", factorOf(rest, 3));
   return parts;
 }
 

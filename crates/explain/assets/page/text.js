@@ -46,6 +46,9 @@ function num(x, digits) {
   return el("span", { class: `n ${sign}`, title: String(x) }, short(x, digits));
 }
 
+/** A number as a factor: in brackets where its sign would run into the dot before it. */
+const factorOf = (x, digits) => (x < 0 ? ["(", num(x, digits), ")"] : num(x, digits));
+
 /**
  * A formula from a few marks: `_{…}`, `^{…}`, `\f{…}{…}` for a fraction; `_112` or `_1,12,3` for a
  * plain subscript. Letters are set in italics.
@@ -54,8 +57,8 @@ function tex(text) {
   const out = [];
   let plain = "";
   const flush = () => {
-    for (const part of plain.match(/[a-zA-ZηθδΣ∇∂ŷ\u0302\u1d40]+|[^a-zA-ZηθδΣ∇∂ŷ\u0302\u1d40]+/gu) ?? []) {
-      const letters = /^[a-zA-Zηθδŷ\u0302]/u.test(part) && !/^(ln|if|else|softmax|tanh|max|sign)$/.test(part);
+    for (const part of plain.match(/[a-zA-Zηθδŷℓ]+|[^a-zA-Zηθδŷℓ]+/gu) ?? []) {
+      const letters = /^[a-zA-Zηθδŷℓ]/u.test(part) && !/^(ln|if|else|softmax|tanh|max|sign|mask)$/.test(part);
       out.push(letters ? el("i", {}, part) : part);
     }
     plain = "";

@@ -28,7 +28,7 @@ function weightsPanel(run, view, act) {
   const small = layer.outputs * (layer.inputs + 1) <= CELLS;
   return [
     tools,
-    note(by === "gradient" ? `∇W_${m} and ∇b_${m} for ${run.example.name}: row j are the weights into neuron j.` : `W_${m} and b_${m}: row j are the weights into neuron j.`),
+    note(words(by === "gradient" ? `The gradient of W_${m} and b_${m} for ${run.example.name}: row j are the weights into neuron j.` : `W_${m} and b_${m}: row j are the weights into neuron j.`)),
     small ? numberTable(network, m, value, selection, act) : heatMap(network, m, value, selection, act),
   ];
 }
