@@ -59,8 +59,12 @@ impl Browser {
     fn start() -> Option<Self> {
         let chromium = chromium()?;
         let driver = program(&["chromedriver"])?;
-        let mut driver =
-            Command::new(driver).arg("--port=0").stdout(Stdio::piped()).spawn().unwrap();
+        let mut driver = Command::new(driver)
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
         let port = lines.map_while(Result::ok).find_map(|line| {
             let (_, port) = line.split_once("started successfully on port ")?;
