@@ -35,7 +35,7 @@ const SCRIPTS: [&str; 8] = [
 /// parameters, the page takes the forward and backward pass and the paths again in 64-bit numbers
 /// and says how far it is from the program's. Of a larger network every value and gradient of the
 /// neurons is there, and so every weight's derivative, but the weights, talks and paths of the
-/// twelve neurons of each layer alone that carry most of the gradient.
+/// 24 neurons of each layer alone that carry most of the gradient.
 ///
 /// ```
 /// use chainrule_autograd_manual::{Network, Workspace};

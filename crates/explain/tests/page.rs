@@ -121,7 +121,7 @@ fn a_large_network_is_exported_in_part() {
     for (row, example) in data["examples"].as_array().unwrap().iter().enumerate() {
         let output = numbers(&example["grad_a"][2]);
         let neurons = example["neurons"].as_array().unwrap();
-        assert_eq!(neurons.len(), 12 + 12 + 5);
+        assert_eq!(neurons.len(), 24 + 24 + 5);
         for exported in neurons {
             let layer = exported["layer"].as_u64().unwrap() as usize;
             let neuron = exported["neuron"].as_u64().unwrap() as usize;

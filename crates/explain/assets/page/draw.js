@@ -268,6 +268,12 @@ function told(run, step, m, j) {
   return rows.slice(-2);
 }
 
+/** A number for a box: as many digits as there is room for. */
+function fitting(v) {
+  const text = short(v, 3);
+  return text.length <= 7 ? text : short(v, text.length <= 8 ? 2 : 1);
+}
+
 function neuron(run, step, view, places, m, j, act) {
   const { network } = run;
   const { selection } = view;
@@ -297,7 +303,7 @@ function neuron(run, step, view, places, m, j, act) {
         "text",
         { x, y: y + (shown.length === 1 ? 6 : r === 0 ? -5 : 18), class: "value" },
         svg("tspan", { class: "what" }, svgTex(what.replace(/_\{(.*)\}/, "_$1")), ""),
-        svg("tspan", { class: v > 0 ? "plus" : v < 0 ? "minus" : "zero", dy: what.includes("_") ? "-0.25em" : "0" }, ` ${short(v, 3)}`),
+        svg("tspan", { class: v > 0 ? "plus" : v < 0 ? "minus" : "zero", dy: what.includes("_") ? "-0.25em" : "0" }, ` ${fitting(v)}`),
       ),
     ),
     rows.length ? null : svg("text", { x, y: y + 6, class: "what" }, svgTex(label)),

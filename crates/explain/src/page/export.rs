@@ -1,7 +1,7 @@
 //! What a page of a network too large to ship whole is told: the neurons that carry most of the
 //! gradient, each with its talk to the output layer and its strongest paths.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chainrule_autograd_manual::{Backward, Param};
 use chainrule_tensor::Scalar;
@@ -12,7 +12,7 @@ use crate::local::{push_upward, widen};
 use crate::{ExplainError, Explainer, Path};
 
 /// Neurons of each layer.
-const NEURONS: usize = 12;
+const NEURONS: usize = 24;
 /// Paths of each neuron and example.
 const PATHS: usize = 10;
 
@@ -38,25 +38,29 @@ struct PathData {
     units: Vec<[usize; 2]>,
 }
 
-/// The neurons of each layer (the first entry is layer 1) that carry most, by the examples'
-/// `|∇_{a_i} L|`, each example's largest counted as 1; from 1, in order.
+/// The neurons of each layer (the first entry is layer 1) that carry most by `|∇_{a_i} L|`: the
+/// first of each example, then the second of each, until there are enough; from 1, in order.
 pub(crate) fn responsible<S: Scalar>(backward: &Backward<'_, S>) -> Vec<Vec<usize>> {
     let depth = backward.network().depth();
     let of_layer = |m: usize| {
         let grad = backward.grad_a(m);
-        let mut score = vec![0.0; grad.cols()];
-        for row in grad.iter_rows() {
+        let ranked = |row: &[S]| {
             let row = widen(row);
-            let most = row.iter().fold(0.0_f64, |most, g| most.max(g.abs()));
-            if most > 0.0 {
-                score.iter_mut().zip(&row).for_each(|(score, g)| *score += g.abs() / most);
+            let mut order: Vec<usize> = (0..row.len()).collect();
+            order.sort_by(|&i, &j| row[j].abs().total_cmp(&row[i].abs()));
+            order.truncate(NEURONS);
+            order
+        };
+        let orders: Vec<Vec<usize>> = grad.iter_rows().map(ranked).collect();
+        let mut chosen = BTreeSet::new();
+        let by_rank = (0..NEURONS).flat_map(|rank| orders.iter().filter_map(move |o| o.get(rank)));
+        for &neuron in by_rank {
+            if chosen.len() == NEURONS {
+                break;
             }
+            chosen.insert(neuron + 1);
         }
-        let mut order: Vec<usize> = (0..score.len()).collect();
-        order.sort_by(|&i, &j| score[j].total_cmp(&score[i]));
-        order.truncate(NEURONS);
-        order.sort_unstable();
-        order.into_iter().map(|j| j + 1).collect()
+        chosen.into_iter().collect()
     };
     (1..=depth).map(of_layer).collect()
 }
