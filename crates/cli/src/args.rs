@@ -40,6 +40,9 @@ pub(crate) enum Command {
     /// Tell why a weight's or bias's gradient is what it is: the conversation, the strongest paths,
     /// who is responsible
     Explain(Explain),
+    /// Make an exercise: one step of gradient descent by hand on a small random network, with its
+    /// answer key
+    Worksheet(Worksheet),
     /// Describe a model: layers, shapes, parameters, how it was trained
     Info(Info),
 }
@@ -79,6 +82,13 @@ pub(crate) struct Train {
     /// gradients, ratio of update to weights
     #[arg(long)]
     pub(crate) statistics: bool,
+    /// Write a page for the browser that shows and explains the network on some training examples
+    /// [default: beside the model, for the bundled digits]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// No page
+    #[arg(long, conflicts_with = "html")]
+    pub(crate) no_html: bool,
     /// One JSON object a line on standard output, nothing else
     #[arg(long)]
     pub(crate) json: bool,
@@ -243,6 +253,7 @@ pub(crate) struct Check {
 Examples: chainrule explain chainrule-model.safetensors --row 17 --weight W_112
           chainrule explain iris.safetensors --data iris.csv --class setosa --bias b_21
           chainrule explain chainrule-model.safetensors --format svg --output why.svg
+          chainrule explain chainrule-model.safetensors --batch 8 --format html --output why.html
 
 W_112 is from input 2 to neuron 1 of layer 1; where a number has more digits, write W_1,12,3. Rows
 count from 0 in the examples that `evaluate` takes. What is said of a batch is the mean of its
@@ -295,6 +306,51 @@ pub(crate) enum ExplainFormat {
     Dot,
     /// A drawing for browsers and slides
     Svg,
+    /// A page for the browser to step through the examples and to ask any weight
+    Html,
+    /// Formulas, a document for pdfLaTeX
+    Latex,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    allow_negative_numbers = true,
+    after_help = "\
+Examples: chainrule worksheet --sizes 2-2-2 --seed 5 --format latex --output sheet.tex
+          chainrule worksheet --sizes 3-2-1 --activation relu --format html --output sheet.html
+
+The key stands on a page of its own at the end; the HTML hides it behind a button."
+)]
+pub(crate) struct Worksheet {
+    /// Widths from inputs to outputs, up to six layers of up to six units
+    #[arg(long, value_name = "WIDTHS", default_value = "2-2-2")]
+    pub(crate) sizes: Widths,
+    /// Which network; each seed gives another
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Activation of the hidden layers: sigmoid, tanh, relu or identity
+    #[arg(long, value_name = "NAME", default_value = "sigmoid", value_parser = activation)]
+    pub(crate) activation: Activation,
+    /// cross-entropy or squared-error [default: squared-error for one output]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) loss: Option<String>,
+    /// The learning rate of the update
+    #[arg(long, value_name = "RATE", default_value_t = 0.5)]
+    pub(crate) learning_rate: f64,
+    /// What to write
+    #[arg(long, value_enum, default_value_t = WorksheetFormat::Latex)]
+    pub(crate) format: WorksheetFormat,
+    /// Write to a file, all or nothing, in place of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WorksheetFormat {
+    /// A document for pdfLaTeX
+    Latex,
+    /// A page to fill in the browser, or to print
+    Html,
 }
 
 #[derive(Debug, Args)]

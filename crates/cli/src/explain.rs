@@ -14,6 +14,7 @@ use crate::args::{Explain, ExplainFormat};
 use crate::error::{CliError, Result};
 use crate::list::{names, plural};
 use crate::output::Output;
+use crate::page;
 use crate::source;
 use crate::train::check_output;
 
@@ -59,6 +60,13 @@ pub(crate) fn run(args: &Explain, output: &mut Output) -> Result<ExitCode> {
         ExplainFormat::Json => json(&explainer.report(param, args.top, context)?)?,
         ExplainFormat::Dot => explainer.picture(param, &context)?.dot(),
         ExplainFormat::Svg => explainer.picture(param, &context)?.svg(),
+        ExplainFormat::Latex => explainer.report(param, args.top, context)?.latex_document(),
+        ExplainFormat::Html => {
+            let called = ("example", &rows[..]);
+            page::of_backward(&model, &backward, &*loss, targets, &chosen, called)?
+                .select(param)?
+                .to_string()
+        }
     };
     match &args.output {
         Some(path) => write_atomically(path, text.as_bytes())?,

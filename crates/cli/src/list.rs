@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-/// Widths of layers: `512,512`; `none` or nothing for no layer.
+/// Widths of layers: `512,512` or `512-512`; `none` or nothing for no layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Widths(pub(crate) Vec<usize>);
 
@@ -21,7 +21,9 @@ impl FromStr for Widths {
                 format!("`{part}` is no width; write whole numbers from 1 up, such as 512,512")
             })
         };
-        text.split(',').map(width).collect::<Result<_, _>>().map(Self)
+        // A minus sign is none of a width.
+        let separator = if text.starts_with('-') { ',' } else { '-' };
+        text.split([',', separator]).map(width).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -76,7 +78,8 @@ mod tests {
         assert_eq!(read("512, 64"), Ok(Widths(vec![512, 64])));
         assert_eq!(read(""), Ok(Widths(Vec::new())));
         assert_eq!(read("none"), Ok(Widths(Vec::new())));
-        for bad in ["0", "3,", "a", "-1", "1.5", "99999999999999999999999"] {
+        assert_eq!(read("2-3-1"), Ok(Widths(vec![2, 3, 1])));
+        for bad in ["0", "3,", "3-", "2--3", "a", "-1", "1.5", "99999999999999999999999"] {
             assert!(read(bad).unwrap_err().contains("no width"), "{bad}");
         }
     }

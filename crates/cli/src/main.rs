@@ -11,11 +11,13 @@ mod info;
 mod list;
 mod options;
 mod output;
+mod page;
 mod predict;
 mod progress;
 mod results;
 mod source;
 mod train;
+mod worksheet;
 
 use std::process::ExitCode;
 
@@ -61,6 +63,7 @@ fn run(command: Command, output: &mut Output) -> Result<ExitCode> {
         Command::Check(args) => check::run(&args, output),
         Command::Explain(args) => explain::run(&args, output),
         Command::Info(args) => info::run(&args, output),
+        Command::Worksheet(args) => worksheet::run(&args, output),
     }
 }
 
@@ -73,7 +76,7 @@ impl Command {
             Self::Check(args) => args.json,
             Self::Info(args) => args.json,
             // Its JSON is one of its formats, written whole.
-            Self::Explain(_) => false,
+            Self::Explain(_) | Self::Worksheet(_) => false,
         }
     }
 

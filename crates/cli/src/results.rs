@@ -16,6 +16,7 @@ use crate::check;
 use crate::error::Result;
 use crate::list::{count, plural};
 use crate::output::Output;
+use crate::page;
 use crate::source::{DIGITS, Source, widen};
 
 /// How many training examples the network's gradient is checked with.
@@ -53,6 +54,10 @@ pub(crate) fn show(
     if let Err(error) = explanations(source, trained, output) {
         output.titled("why", format_args!("not possible: {}", error.line()));
     }
+    let page = page::write(args, source, trained, output);
+    if let Err(error) = &page {
+        output.titled("page", format_args!("not possible: {}", error.line()));
+    }
     next(args, trained, output);
     let Trained { history, test, seconds, .. } = trained;
     let (name, value) = match test.metric {
@@ -72,7 +77,8 @@ pub(crate) fn show(
         }),
     );
     output.line(format_args!("test {}", test.metric));
-    Ok(())
+    // A page that nobody asked for may fail.
+    if args.html.is_some() { page } else { Ok(()) }
 }
 
 /// How training ended.
@@ -111,10 +117,14 @@ fn gradient(source: &Source, trained: &Trained, output: &mut Output) -> Result {
     Ok(())
 }
 
+/// `W_112`, or `W_111` where there is one input.
+fn first_weight(trained: &Trained) -> Param {
+    Param::Weight { layer: 1, neuron: 1, input: trained.model.network().inputs().min(2) }
+}
+
 /// `∂L/∂W_112` and the largest `|∂L/∂W|` of the first layer, on the hardest training example.
 fn explanations(source: &Source, trained: &Trained, output: &mut Output) -> Result {
-    let inputs = trained.model.network().inputs();
-    let first = Param::Weight { layer: 1, neuron: 1, input: inputs.min(2) };
+    let first = first_weight(trained);
     let (row, moves) = hardest(&trained.model, &source.train, first)?;
     let model = check::widen_model(&trained.model)?;
     let example = model.prepare(&widen(&source.train.select(&[row]))?)?;

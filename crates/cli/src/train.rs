@@ -19,6 +19,7 @@ use crate::error::{CliError, Result};
 use crate::list::{count, names, plural};
 use crate::options;
 use crate::output::Output;
+use crate::page;
 use crate::progress::{Progress, plan};
 use crate::results::{self, Trained};
 use crate::source::{DIGITS, Source};
@@ -27,6 +28,7 @@ pub(crate) fn run(args: &Train, output: &mut Output) -> Result<ExitCode> {
     let config = options::config(args)?;
     let inputs = [args.data.data.as_deref(), args.training.config.as_deref()];
     check_output(&args.output, &inputs)?;
+    page::check(args)?;
     let source = Source::load(&args.data, &config)?;
     options::check_memory(&config, &source.train)?;
     let model = Model::new(&config, &source.train)?;

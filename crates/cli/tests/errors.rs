@@ -109,7 +109,7 @@ fn an_output_that_cannot_be_is_found_out_before_training() {
 #[test]
 fn a_failed_run_leaves_the_earlier_model() {
     let lab = Lab::new();
-    lab.ok("train --epochs 1 -q");
+    lab.ok("train --epochs 1 -q --no-html");
     let earlier = std::fs::read(lab.path(MODEL)).unwrap();
     let line = lab.fails("train --optimizer sgd --learning-rate 1e30 --schedule constant -q", 1);
     assert!(line.contains("diverged in epoch 1, batch ") && line.contains("layer "), "{line}");

@@ -167,3 +167,20 @@ fn a_diverged_run_tells_what_made_the_first_bad_value() {
     assert!(line.contains("first seen at layer "), "{line}");
     assert!(line.contains("the sum overflows") && line.contains("Σ_k W_"), "{line}");
 }
+
+#[test]
+fn pages_and_documents_are_written_whole() {
+    let lab = Lab::new();
+    lab.ok("train --epochs 1 -q --no-html");
+    let explain = "explain chainrule-model.safetensors --row 3 --batch 2 --weight W_1,5,20";
+    let html = lab.ok(&format!("{explain} --format html"));
+    assert!(html.starts_with("<!DOCTYPE html>") && html.ends_with("</html>\n"), "{}", html.len());
+    for part in ["\"select\":\"W_1,5,20\"", "\"image\":[8,8]", "\"complete\":true", "example 3: "] {
+        assert!(html.contains(part), "{part}");
+    }
+    let latex = lab.ok(&format!("{explain} --format latex"));
+    assert!(latex.starts_with("\\documentclass") && latex.ends_with("\\end{document}\n"));
+    assert!(latex.contains("\\partial W_{1,5,20}") && latex.contains("talk to the hidden layers"));
+    lab.ok(&format!("{explain} --format html --output why.html"));
+    assert_eq!(std::fs::read_to_string(lab.path("why.html")).unwrap(), html);
+}

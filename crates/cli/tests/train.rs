@@ -41,7 +41,48 @@ fn the_main_job_ends_with_the_test_accuracy() {
         assert!(stdout.contains(part), "`{part}` is missing in\n{stdout}");
     }
     assert!(!stdout.contains('\u{1b}') && !stdout.contains('\r'), "colour or bars in a pipe");
-    assert_eq!(lab.files(), ["chainrule-model.safetensors"]);
+    assert!(stdout.contains("page      chainrule-model.html, "), "{stdout}");
+    assert_eq!(lab.files(), ["chainrule-model.html", "chainrule-model.safetensors"]);
+}
+
+#[test]
+fn the_page_is_written_where_it_is_wanted_and_nowhere_else() {
+    let lab = Lab::new();
+    let page = |name: &str| std::fs::read_to_string(lab.path(name)).unwrap();
+    let generated = |text: &str| text.contains(r#"<meta name="generator" content="chainrule "#);
+    lab.ok("train --epochs 1 -q --output m.safetensors --no-html");
+    assert_eq!(lab.files(), ["m.safetensors"]);
+    // What is not a page of the program stays; an earlier page is replaced.
+    lab.write("m.html", "my notes");
+    let stdout = lab.ok("train --epochs 1 -q --output m.safetensors");
+    assert!(stdout.contains("page      not written: m.html is no page of chainrule"), "{stdout}");
+    assert_eq!(page("m.html"), "my notes");
+    // A model with the page's name is the model.
+    lab.ok("train --epochs 1 -q --output model.html");
+    lab.ok("info model.html");
+    std::fs::remove_file(lab.path("model.html")).unwrap();
+    lab.ok("train --epochs 1 -q --output m.safetensors --html m.html");
+    let first = page("m.html");
+    assert!(generated(&first));
+    lab.ok("train --epochs 1 -q --output m.safetensors --seed 2");
+    assert_ne!(page("m.html"), first);
+    // Of other data only where it is asked for.
+    lab.write("line.csv", line_csv(40));
+    let train = "train --data line.csv --epochs 1 --hidden 3 --output l.safetensors";
+    assert!(!lab.ok(train).contains("page "));
+    let records = json(&lab.ok(&format!("{train} --html l.html --json")));
+    let record = records.iter().find(|record| record["kind"] == "page").unwrap();
+    assert_eq!(record["bytes"].as_u64().unwrap() as usize, page("l.html").len());
+    assert_eq!(lab.files(), ["l.html", "l.safetensors", "line.csv", "m.html", "m.safetensors"]);
+    for (options, part) in [
+        ("--html l.safetensors", "the model is saved there"),
+        ("--html line.csv", "would destroy the input"),
+        ("--html nowhere/page.html", "no folder"),
+        ("--html a.html --no-html", "cannot be used with"),
+    ] {
+        let line = lab.fails(&format!("{train} {options}"), 2);
+        assert!(line.contains(part), "{options}: {line}");
+    }
 }
 
 #[test]
@@ -58,6 +99,7 @@ fn json_is_one_object_a_line_and_agrees_with_the_text() {
         "gradient_check",
         "explanation",
         "explanation",
+        "page",
         "result",
     ];
     assert_eq!(kinds, expected);
@@ -67,7 +109,7 @@ fn json_is_one_object_a_line_and_agrees_with_the_text() {
     assert_eq!(records[6]["param"], "W_112");
     let product = records[7]["value"].as_f64().unwrap();
     assert!((product / records[7]["gradient"].as_f64().unwrap() - 1.0).abs() < 1e-12);
-    let share = records[8]["test_accuracy"].as_f64().unwrap();
+    let share = records[9]["test_accuracy"].as_f64().unwrap();
     let text = lab.ok("train --epochs 2 --quiet");
     assert_eq!(text.lines().last().unwrap(), format!("test accuracy {:.1} %", 100.0 * share));
     assert!(!text.contains("epoch  "), "{text}");

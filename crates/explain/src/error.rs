@@ -94,4 +94,37 @@ pub enum ExplainError {
         /// What is not finite.
         reason: String,
     },
+    /// A page or document cannot show it.
+    #[error(
+        "{place} holds a number that is not finite; look for where it came from first, a page \
+         shows finite numbers only"
+    )]
+    NotShown {
+        /// Where it is.
+        place: String,
+    },
+    /// Names or shapes that are not those of the network.
+    #[error("there are {found} {what}, expected {expected}, as the network has")]
+    Names {
+        /// What was given.
+        what: &'static str,
+        /// How many there must be.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// A page cannot hold so many examples.
+    #[error("{found} examples are too many for one page of this network; give at most {most}")]
+    TooManyExamples {
+        /// Examples of the batch.
+        found: usize,
+        /// How many a page holds.
+        most: usize,
+    },
+    /// No worksheet can be made of it.
+    #[error("no worksheet: {reason}")]
+    Worksheet {
+        /// Why not, and what to give.
+        reason: String,
+    },
 }

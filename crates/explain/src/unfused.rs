@@ -143,7 +143,7 @@ fn is_identity<S: Scalar>(backward: &Backward<'_, S>, m: usize) -> bool {
 
 /// `q` of a loss `L = −Σ_j q_j ln ŷ_j`, read off its own gradient `ŷ_j Σ_k q_k − q_j`: at logits
 /// where `ŷ = e(c)` it is `−q_j` for all `j ≠ c`, and two such `c` give all.
-fn soft_targets<S: Scalar>(
+pub(crate) fn soft_targets<S: Scalar>(
     loss: &dyn Loss<S>,
     rows: usize,
     cols: usize,
