@@ -9,7 +9,7 @@ use crate::NetworkError;
 /// neuron `j`, input `k`.
 ///
 /// Written `W_112` or `b_21` where every number has one digit, else with commas: `W_1,12,3`,
-/// `b_2,10`. Each has this one name; any other spelling is refused.
+/// `b_2,10`. A comma form is read for single digits too.
 ///
 /// ```
 /// use chainrule_autograd_manual::Param;
@@ -89,12 +89,11 @@ impl FromStr for Param {
         } else {
             subscript.char_indices().map(|(i, c)| index(&subscript[i..i + c.len_utf8()])).collect()
         };
-        let param = match (letter, indices.ok_or_else(refused)?[..].as_ref()) {
-            ("W", &[layer, neuron, input]) => Self::Weight { layer, neuron, input },
-            ("b", &[layer, neuron]) => Self::Bias { layer, neuron },
-            _ => return Err(refused()),
-        };
-        if param.to_string() == text { Ok(param) } else { Err(refused()) }
+        match (letter, indices.ok_or_else(refused)?[..].as_ref()) {
+            ("W", &[layer, neuron, input]) => Ok(Self::Weight { layer, neuron, input }),
+            ("b", &[layer, neuron]) => Ok(Self::Bias { layer, neuron }),
+            _ => Err(refused()),
+        }
     }
 }
 
@@ -106,6 +105,7 @@ mod tests {
     fn both_spellings_are_read() {
         let weight = |layer, neuron, input| Param::Weight { layer, neuron, input };
         assert_eq!("W_112".parse::<Param>().unwrap(), weight(1, 1, 2));
+        assert_eq!("W_1,1,2".parse::<Param>().unwrap(), weight(1, 1, 2));
         assert_eq!("W_1,12,3".parse::<Param>().unwrap(), weight(1, 12, 3));
         assert_eq!("b_2,10".parse::<Param>().unwrap(), Param::Bias { layer: 2, neuron: 10 });
     }
@@ -124,8 +124,6 @@ mod tests {
             "W_1,2",
             "W_1,,2",
             "W_1,2,",
-            "W_1,1,2",
-            "b_2,1",
             "W_1,02,3",
             "W_1,+2,3",
             "W_1, 2,3",

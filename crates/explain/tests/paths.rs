@@ -281,7 +281,7 @@ fn a_wide_deep_network_is_ranked_without_a_list() {
     let targets = Targets::Values(MatrixView::from_row(&y));
     let backward = forward.output_units(&SquaredError::new(), targets).unwrap().hidden_units();
     let explainer = Explainer::new(&backward);
-    let param = "W_1,7,2".parse().unwrap();
+    let param = "W_172".parse().unwrap();
     let paths = explainer.paths(param, 0, 20).unwrap();
     assert_eq!(paths.count.exact(), Some(5 * 40_u128.pow(9)));
     assert_eq!(paths.certificate.listed, None);

@@ -68,7 +68,7 @@ fn what_flows_into_every_layer_is_the_whole() {
 
 #[test]
 fn wide_layers_are_folded_with_their_number() {
-    let picture = wide(1, "W_1,4,7");
+    let picture = wide(1, "W_147");
     let widths = [30, 20, 20, 12, 12, 5];
     for (layer, width) in picture.layers.iter().zip(widths) {
         let units: usize = layer.nodes.iter().map(|node| node.units).sum();
@@ -129,7 +129,7 @@ fn the_files_are_well_formed_whatever_things_are_called() {
         assert!(quotes.is_multiple_of(2) && !dot.contains('\u{0}'.to_string().as_str()), "{dot}");
         assert_eq!(dot.matches('{').count(), dot.matches('}').count());
     }
-    for (rows, param) in [(1, "W_1,4,7"), (3, "b_35"), (2, "W_5,1,12")] {
+    for (rows, param) in [(1, "W_147"), (3, "b_35"), (2, "W_5,1,12")] {
         check_svg(&wide(rows, param).svg());
     }
 }

@@ -1,7 +1,7 @@
 //! The whole answer as text, kept as snapshots.
 
 use chainrule_autograd_manual::{Network, Workspace};
-use chainrule_explain::{Context, Explainer};
+use chainrule_explain::{Context, Explainer, Report};
 use chainrule_layers::{Activation, Dense, Layer};
 use chainrule_loss::{CrossEntropy, SquaredError, Targets};
 use chainrule_tensor::{Matrix, MatrixView};
@@ -32,6 +32,19 @@ fn context() -> Context {
     }
 }
 
+/// The text without what the last bits decide: those differ between instruction sets.
+fn settled(report: &Report) -> String {
+    let lines = report.to_string();
+    let lines = lines.lines().map(|line| match line.split_once(", difference ") {
+        Some((before, after)) => {
+            let (_, allowed) = after.split_once(' ').unwrap();
+            format!("{before}, difference … {allowed}\n")
+        }
+        None => format!("{line}\n"),
+    });
+    lines.collect()
+}
+
 #[test]
 fn one_example() {
     let network = small();
@@ -42,10 +55,10 @@ fn one_example() {
     let explainer = Explainer::new(&backward).labelled(&[17]).unwrap();
     let context = Context { classes: vec![0], ..context() };
     let report = explainer.report("W_112".parse().unwrap(), 10, context.clone()).unwrap();
-    insta::assert_snapshot!("one_example", report);
+    insta::assert_snapshot!("one_example", settled(&report));
     let explainer = explainer.unfused(&loss, targets).unwrap();
     let report = explainer.report("b_21".parse().unwrap(), 10, context).unwrap();
-    insta::assert_snapshot!("unfused_bias", report);
+    insta::assert_snapshot!("unfused_bias", settled(&report));
 }
 
 #[test]
@@ -58,7 +71,7 @@ fn a_batch() {
     let backward = forward.output_units(&CrossEntropy::new(), targets).unwrap().hidden_units();
     let context = Context { classes: vec![0, 1, 0], ..context() };
     let report = Explainer::new(&backward).report("W_121".parse().unwrap(), 3, context).unwrap();
-    insta::assert_snapshot!("batch", report);
+    insta::assert_snapshot!("batch", settled(&report));
 }
 
 #[test]
@@ -76,5 +89,5 @@ fn a_thin_network() {
     let explainer = Explainer::new(&backward).unfused(&loss, targets).unwrap();
     let report = explainer.report("W_111".parse().unwrap(), 10, Context::default()).unwrap();
     assert_eq!(report.thin.as_ref().unwrap().expanded, report.paths.strongest[0].factors);
-    insta::assert_snapshot!("thin", report);
+    insta::assert_snapshot!("thin", settled(&report));
 }
