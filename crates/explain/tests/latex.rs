@@ -2,15 +2,12 @@
 
 mod common;
 
-use std::path::Path;
-use std::process::{Command, Stdio};
-
 use chainrule_autograd_manual::{Network, Workspace};
 use chainrule_explain::{Context, Explainer, Report};
 use chainrule_layers::{Activation, Dense};
 use chainrule_loss::{CrossEntropy, Reduction, SquaredError, Targets};
 use chainrule_tensor::Matrix;
-use common::{Case, Recipe};
+use common::{Case, Recipe, pdflatex};
 
 fn report(case: &Case, param: &str, unfused: bool, context: Context) -> Report {
     let mut workspace = case.workspace();
@@ -92,21 +89,9 @@ fn the_document_is_the_fragment_and_its_frame() {
     }
 }
 
-fn pdflatex(folder: &Path, name: &str, document: &str) -> Result<(), String> {
-    std::fs::write(folder.join(name).with_extension("tex"), document).unwrap();
-    let mut command = Command::new("pdflatex");
-    command.args(["-interaction=nonstopmode", "-halt-on-error", name]).current_dir(folder);
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    let log = String::from_utf8_lossy(&output.stdout).into_owned();
-    let pdf = folder.join(name).with_extension("pdf").is_file();
-    if output.status.success() && pdf && !log.contains("Overfull") { Ok(()) } else { Err(log) }
-}
-
 #[test]
 fn documents_compile() {
-    let version = Command::new("pdflatex").arg("--version").stdout(Stdio::null()).status();
-    if !version.is_ok_and(|status| status.success()) {
-        println!("skipped: pdflatex is not installed");
+    if !pdflatex::installed() {
         return;
     }
     let recipe = |widths: &[usize], rows| Recipe {
@@ -133,10 +118,10 @@ fn documents_compile() {
     ];
     let folder = tempfile::tempdir().unwrap();
     for (name, report) in documents {
-        if let Err(log) = pdflatex(folder.path(), name, &report.latex_document()) {
+        if let Err(log) = pdflatex::compile(folder.path(), name, &report.latex_document()) {
             panic!("{name}: {log}");
         }
     }
     let broken = thin().latex_document().replacen("\\frac", "\\farc", 1);
-    assert!(pdflatex(folder.path(), "broken", &broken).is_err(), "the test can fail");
+    assert!(pdflatex::compile(folder.path(), "broken", &broken).is_err(), "the test can fail");
 }

@@ -1,10 +1,12 @@
 //! Worksheets: the key is right, both formats hold it, what cannot be done by hand is refused.
 
+mod common;
+
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
 
 use chainrule_explain::{Worksheet, WorksheetOptions};
 use chainrule_layers::Activation;
+use common::pdflatex;
 use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
 
 fn options(activation: Activation, squared_error: Option<bool>) -> WorksheetOptions {
@@ -181,9 +183,7 @@ fn the_page_stands_alone_and_hides_its_key() {
 
 #[test]
 fn documents_compile() {
-    let version = Command::new("pdflatex").arg("--version").stdout(Stdio::null()).status();
-    if !version.is_ok_and(|status| status.success()) {
-        println!("skipped: pdflatex is not installed");
+    if !pdflatex::installed() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -194,12 +194,9 @@ fn documents_compile() {
         (&[1, 1, 1, 1, 1, 1], Activation::Identity),
     ] {
         let document = sheet(sizes, &options(activation, None), 3).latex();
-        std::fs::write(folder.path().join("sheet.tex"), document).unwrap();
-        let mut command = Command::new("pdflatex");
-        command.args(["-interaction=nonstopmode", "-halt-on-error", "sheet"]);
-        let output = command.current_dir(&folder).stdin(Stdio::null()).output().unwrap();
-        let log = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success() && !log.contains("Overfull"), "{sizes:?}: {log}");
+        if let Err(log) = pdflatex::compile(folder.path(), "sheet", &document) {
+            panic!("{sizes:?}: {log}");
+        }
     }
 }
 

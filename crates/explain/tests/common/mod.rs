@@ -3,10 +3,13 @@
 // Each test file uses its own part.
 #![allow(dead_code)]
 
+pub(crate) mod pdflatex;
+
 use chainrule_autograd_manual::{Backward, Network, Param, Workspace};
 use chainrule_layers::{Activation, Dense, Dropout, Layer, LayerConfig, Softmax};
 use chainrule_loss::{Loss, Reduction, Targets, parse};
 use chainrule_tensor::Matrix;
+use proptest::prelude::{Strategy, any, prop};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
@@ -37,6 +40,35 @@ pub(crate) struct Recipe {
     pub(crate) loss: &'static str,
     pub(crate) reduction: Reduction,
     pub(crate) rows: usize,
+}
+
+/// Recipes of every activation and loss, with up to so many units a layer and rows.
+pub(crate) fn recipes(most_units: usize, most_rows: usize) -> impl Strategy<Value = Recipe> {
+    recipes_of(&Activation::ALL, &LOSSES, most_units, most_rows)
+}
+
+/// The same of these activations and losses alone.
+pub(crate) fn recipes_of(
+    activations: &'static [Activation],
+    losses: &'static [&'static str],
+    most_units: usize,
+    most_rows: usize,
+) -> impl Strategy<Value = Recipe> {
+    (
+        any::<u64>(),
+        // 1 to 4 dense layers; at least two outputs, as a softmax of one has no gradient.
+        (prop::collection::vec(1..=most_units, 1..5), 2_usize..5),
+        prop::sample::select(activations),
+        (any::<bool>(), any::<bool>(), any::<bool>()),
+        prop::sample::select(losses),
+        1..=most_rows,
+    )
+        .prop_map(|(seed, (mut widths, outputs), activation, flags, loss, rows)| {
+            widths.push(outputs);
+            let (output_activation, dropout, mean) = flags;
+            let reduction = if mean { Reduction::Mean } else { Reduction::Sum };
+            Recipe { seed, widths, activation, output_activation, dropout, loss, reduction, rows }
+        })
 }
 
 /// A network, a batch, its targets and a loss.
