@@ -29,15 +29,7 @@ impl FromStr for Widths {
 
 /// A whole number with commas at the thousands.
 pub(crate) fn count(n: usize) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    chainrule::explain::thousands(n as u128)
 }
 
 /// `1 epoch`, `12 epochs`, `43 batches`.

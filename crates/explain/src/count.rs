@@ -1,4 +1,4 @@
-//! How many paths there are.
+//! How many paths there are, and large numbers as text.
 
 use std::fmt;
 
@@ -63,7 +63,7 @@ impl PathCount {
 impl fmt::Display for PathCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.exact {
-            Some(exact) if exact < 1_000_000_000_000 => f.pad(&grouped(exact)),
+            Some(exact) if exact < 1_000_000_000_000 => f.pad(&thousands(exact)),
             Some(exact) => write!(f, "{exact}"),
             None if self.approximate.is_finite() => {
                 write!(f, "about {}", crate::text::number(self.approximate))
@@ -73,8 +73,12 @@ impl fmt::Display for PathCount {
     }
 }
 
-/// Commas at the thousands.
-fn grouped(n: u128) -> String {
+/// A whole number with commas at the thousands.
+///
+/// ```
+/// assert_eq!(chainrule_explain::thousands(1_234_567), "1,234,567");
+/// ```
+pub fn thousands(n: u128) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {

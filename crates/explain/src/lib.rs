@@ -31,7 +31,7 @@ mod worksheet;
 pub use batch::BatchExplanation;
 pub use certificate::Certificate;
 pub use conversation::{Conversation, Turn};
-pub use count::PathCount;
+pub use count::{PathCount, thousands};
 pub use depth::{Cause, Depth, DepthStage, Fate, Through};
 pub use detective::{NonFiniteFinding, first_non_finite, first_non_finite_forward};
 pub use error::ExplainError;
