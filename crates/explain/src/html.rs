@@ -2,6 +2,20 @@
 
 use std::fmt::{self, Formatter};
 
+/// Up to the body, of every file.
+const HEAD: &str = include_str!("../assets/head.html");
+
+/// Writes the head of a file with its title and style.
+pub(crate) fn head(f: &mut Formatter<'_>, title: &str, style: &str) -> fmt::Result {
+    // The template that it is filled into ends the line.
+    fill(f, HEAD.trim_end(), |f, mark| match mark {
+        "version" => f.write_str(env!("CARGO_PKG_VERSION")),
+        "title" => f.write_str(&text(title)),
+        "style" => f.write_str(style),
+        _ => Err(fmt::Error),
+    })
+}
+
 /// Writes a template with every `{{mark}}` replaced by what `write` writes for it. What is filled
 /// in is never read for marks again.
 pub(crate) fn fill(

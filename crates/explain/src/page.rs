@@ -10,7 +10,7 @@ use chainrule_loss::{Loss, Targets};
 use chainrule_tensor::{MatrixView, Scalar};
 
 use crate::ExplainError;
-use crate::html::{fill, script_data, text};
+use crate::html::{fill, head, script_data, text};
 use crate::local::widen;
 use data::Data;
 
@@ -182,9 +182,8 @@ impl fmt::Display for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let data = serde_json::to_string(&self.data).map_err(|_| fmt::Error)?;
         fill(f, TEMPLATE, |f, mark| match mark {
-            "version" => f.write_str(self.data.version),
+            "head" => head(f, &self.data.title, STYLE),
             "title" => f.write_str(&text(&self.data.title)),
-            "style" => f.write_str(STYLE),
             "data" => f.write_str(&script_data(&data)),
             "script" => {
                 f.write_str("\"use strict\";\n")?;

@@ -5,7 +5,7 @@ use std::fmt::{self, Formatter, Write};
 use super::Worksheet;
 use super::latex::is_words;
 use super::problem::{Blank, Section, answer};
-use crate::html::{fill, text};
+use crate::html::{fill, head, text};
 
 const TEMPLATE: &str = include_str!("../../assets/worksheet/worksheet.html");
 const STYLE: &str = include_str!("../../assets/worksheet/style.css");
@@ -29,9 +29,8 @@ impl fmt::Display for Filled<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let sheet = self.0;
         fill(f, TEMPLATE, |f, mark| match mark {
-            "version" => f.write_str(env!("CARGO_PKG_VERSION")),
+            "head" => head(f, &sheet.title, STYLE),
             "title" => f.write_str(&text(&sheet.title)),
-            "style" => f.write_str(STYLE),
             "script" => f.write_str(SCRIPT),
             "given" => {
                 section(f, &sheet.given, Kind::Given)?;
