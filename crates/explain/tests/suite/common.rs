@@ -1,8 +1,5 @@
 //! Random networks with their data.
 
-// Each test file uses its own part.
-#![allow(dead_code)]
-
 pub(crate) mod pdflatex;
 
 use chainrule_autograd_manual::{Backward, Network, Param, Workspace};

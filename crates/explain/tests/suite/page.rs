@@ -1,13 +1,12 @@
 //! The page: well-formed, alone, harmless, and with the program's numbers in it.
 
-mod common;
-
 use chainrule_autograd_manual::Param;
 use chainrule_explain::{ExplainError, Explainer, Page};
 use chainrule_layers::Activation;
 use chainrule_loss::Reduction;
-use common::{Case, LOSSES, Recipe};
 use serde_json::Value;
+
+use crate::common::{Case, LOSSES, Recipe};
 
 fn recipe(widths: &[usize]) -> Recipe {
     Recipe {

@@ -1,16 +1,15 @@
 //! The cuts of a derivative add up to the whole; neurons are judged; the depth names its cause.
 
-mod common;
-
 use chainrule_autograd_manual::{Network, Param, Workspace};
 use chainrule_explain::{Cause, Context, Depth, Explainer, Fate, NeuronState, Quantity, Through};
 use chainrule_layers::{Activation, Dense, Dropout, Layer};
 use chainrule_loss::{Reduction, SquaredError, Targets};
 use chainrule_tensor::Matrix;
-use common::{Case, recipes};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
+
+use crate::common::{Case, recipes};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]

@@ -1,14 +1,13 @@
 //! The strongest paths against an explicit list of all, made here from what forward left.
 
-mod common;
-
 use chainrule_autograd_manual::{Backward, Network, Param, Workspace};
 use chainrule_explain::{ExplainError, Explainer, PathCount, Paths, explain};
 use chainrule_layers::{Activation, Dense, Layer, LayerConfig, Softmax};
 use chainrule_loss::{Reduction, SquaredError, Targets};
 use chainrule_tensor::{Matrix, MatrixView};
-use common::{Case, recipes};
 use proptest::prelude::*;
+
+use crate::common::{Case, recipes};
 
 /// `∂h_m/∂a_m` entry by entry, `m` from 1, units from 0.
 fn local(backward: &Backward<'_, f64>, m: usize, row: usize, j: usize, k: usize) -> f64 {

@@ -1,13 +1,12 @@
 //! Worksheets: the key is right, both formats hold it, what cannot be done by hand is refused.
 
-mod common;
-
 use std::collections::BTreeMap;
 
 use chainrule_explain::{Worksheet, WorksheetOptions};
 use chainrule_layers::Activation;
-use common::pdflatex;
 use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
+
+use crate::common::pdflatex;
 
 fn options(activation: Activation, squared_error: Option<bool>) -> WorksheetOptions {
     let mut options = WorksheetOptions::default();

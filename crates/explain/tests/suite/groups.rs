@@ -1,14 +1,13 @@
 //! The three groups against backpropagation and against finite differences.
 
-mod common;
-
 use chainrule_autograd_manual::Network;
 use chainrule_explain::{Derivative, Explainer, explain};
 use chainrule_layers::{Activation, Dense, Layer, Softmax};
 use chainrule_loss::{CrossEntropy, OutputFunction, Reduction, Targets};
 use chainrule_tensor::Matrix;
-use common::{Case, LOSSES, Recipe, recipes, recipes_of, sum_of_magnitudes};
 use proptest::prelude::*;
+
+use crate::common::{Case, LOSSES, Recipe, recipes, recipes_of, sum_of_magnitudes};
 
 const SMOOTH: [Activation; 6] = [
     Activation::Sigmoid,

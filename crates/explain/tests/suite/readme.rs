@@ -24,6 +24,6 @@ fn the_readme_shows_what_its_example_prints() -> Result<(), Box<dyn std::error::
     let unfused = unfused.explain("b_21".parse()?, 1)?;
     let batch = Explainer::new(&backward).batch("W_112".parse()?)?;
     let printed = format!("```text\n{fused}\n\n{unfused}\n\n{batch}\n```");
-    assert!(include_str!("../README.md").contains(&printed), "the README lacks\n{printed}");
+    assert!(include_str!("../../README.md").contains(&printed), "the README lacks\n{printed}");
     Ok(())
 }

@@ -1,13 +1,12 @@
 //! The report as LaTeX: as it was looked at once, and compiled where pdfLaTeX is installed.
 
-mod common;
-
 use chainrule_autograd_manual::{Network, Workspace};
 use chainrule_explain::{Context, Explainer, Report};
 use chainrule_layers::{Activation, Dense};
 use chainrule_loss::{CrossEntropy, Reduction, SquaredError, Targets};
 use chainrule_tensor::Matrix;
-use common::{Case, Recipe, pdflatex};
+
+use crate::common::{Case, Recipe, pdflatex};
 
 fn report(case: &Case, param: &str, unfused: bool, context: Context) -> Report {
     let mut workspace = case.workspace();
