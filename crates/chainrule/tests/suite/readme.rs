@@ -42,7 +42,7 @@ fn a_step_is_taken_with_every_value_in_reach() -> Result<(), Box<dyn std::error:
 #[test]
 fn the_readme_shows_this_code() {
     let here = include_str!("readme.rs");
-    let readme = include_str!("../../../README.md");
+    let readme = include_str!("../../../../README.md");
     let blocks: Vec<&str> = readme.split("```rust\n").skip(1).collect();
     assert_eq!(blocks.len(), 2);
     for block in blocks {

@@ -1,11 +1,11 @@
 //! Runs as data: JSON and TOML.
 
-mod common;
-
 use chainrule::Config;
 use chainrule::data::Scaling;
 use chainrule::optim::{GradientClip, OptimizerConfig, PlateauConfig, Schedule};
 use chainrule::prelude::*;
+
+use crate::common;
 
 fn full() -> Config {
     let mut config = common::config(7);

@@ -1,7 +1,5 @@
 //! Model files: what is written is read back, what PyTorch writes is read, damage is told.
 
-mod common;
-
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
@@ -10,10 +8,11 @@ use chainrule::data::Scaling;
 use chainrule::file::{read_weights, tensor_names};
 use chainrule::prelude::*;
 use chainrule::{Error, ModelInfo};
-use common::{bits, blobs, config, surface, trained};
 use proptest::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
+
+use crate::common::{bits, blobs, config, surface, trained};
 
 fn small_model() -> Model<f32> {
     trained(&config(1), &blobs(30, 1))

@@ -1,7 +1,5 @@
 //! The training loop: repeatable runs, the best weights, stopping, divergence.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,7 +11,8 @@ use chainrule::prelude::*;
 use chainrule::rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 use chainrule::train::{StopReason, evaluate};
 use chainrule::{Error, History, NetworkConfig, TrainingConfig};
-use common::{bits, blobs, config, names, surface, trained};
+
+use crate::common::{bits, blobs, config, names, surface, trained};
 
 /// Trains a fresh model; the bits of its weights and its history without the times.
 fn run(config: &Config, data: &Dataset<f32>) -> (Vec<u64>, Vec<(f64, f64)>) {

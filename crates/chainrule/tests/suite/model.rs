@@ -1,12 +1,11 @@
 //! Models on raw data: scaling, the output function, what does not fit.
 
-mod common;
-
 use chainrule::data::{Dataset, Scaling, Target};
 use chainrule::metrics::{Metric, accuracy, r_squared};
 use chainrule::prelude::*;
 use chainrule::{Answer, TargetInfo};
-use common::{blobs, config, names, surface, trained};
+
+use crate::common::{blobs, config, names, surface, trained};
 
 /// The outputs of a model's network, from features scaled by hand.
 fn raw_outputs(model: &Model<f64>, data: &Dataset<f64>) -> Matrix<f64> {
