@@ -5,7 +5,11 @@ mod atomic_files;
 #[path = "../common/mod.rs"]
 mod common;
 mod config;
+mod damaged_files;
+mod divergence;
 mod model;
 mod model_files;
+mod pytorch_files;
 mod readme;
+mod stopping;
 mod training;
