@@ -1,8 +1,5 @@
 //! Running the program, and data to run it on.
 
-// Each test file uses its own part.
-#![allow(dead_code)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

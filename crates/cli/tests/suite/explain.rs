@@ -1,8 +1,6 @@
 //! `chainrule explain`, end to end.
 
-mod common;
-
-use common::{Lab, classes_csv, json, line_csv};
+use crate::common::{Lab, classes_csv, json, line_csv};
 
 const MODEL: &str = "chainrule-model.safetensors";
 

@@ -1,8 +1,6 @@
 //! `chainrule train`, end to end.
 
-mod common;
-
-use common::{Lab, classes_csv, idx_folder, json, line_csv};
+use crate::common::{Lab, classes_csv, idx_folder, json, line_csv};
 
 /// The lines that start as the final one does.
 fn scores(stdout: &str) -> Vec<&str> {
@@ -273,7 +271,7 @@ fn without_keep_best_no_epoch_is_said_to_be_kept() {
 #[test]
 fn the_configuration_files_that_are_shown_are_read() {
     let lab = Lab::new();
-    let readme = include_str!("../README.md");
+    let readme = include_str!("../../README.md");
     let (_, shown) = readme.split_once("```toml\n").unwrap();
     lab.write("readme.toml", shown.split_once("```").unwrap().0);
     let stdout = lab.ok("train --config readme.toml --epochs 2");

@@ -1,8 +1,6 @@
 //! Bad usage and input: one line, the right exit code, earlier files intact.
 
-mod common;
-
-use common::{Lab, line_csv};
+use crate::common::{Lab, line_csv};
 
 const MODEL: &str = "chainrule-model.safetensors";
 

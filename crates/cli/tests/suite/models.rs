@@ -1,8 +1,6 @@
 //! `predict`, `evaluate`, `check` and `info`, end to end.
 
-mod common;
-
-use common::{Lab, classes_csv, json, line_csv};
+use crate::common::{Lab, classes_csv, json, line_csv};
 
 const MODEL: &str = "chainrule-model.safetensors";
 

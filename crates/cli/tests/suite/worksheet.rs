@@ -1,8 +1,6 @@
 //! `chainrule worksheet`.
 
-mod common;
-
-use common::Lab;
+use crate::common::Lab;
 
 #[test]
 fn worksheets_are_written_in_both_formats() {

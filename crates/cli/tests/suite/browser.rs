@@ -2,8 +2,6 @@
 //!
 //! Skipped with a message where Chromium or its driver is not installed.
 
-mod common;
-
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,8 +13,9 @@ use chainrule::layers::{Activation, Dense, Dropout, Layer, Softmax};
 use chainrule::loss::{Loss, Reduction, Targets, parse};
 use chainrule::rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 use chainrule::tensor::Matrix;
-use common::{Lab, classes_csv};
 use serde_json::{Value, json};
+
+use crate::common::{Lab, classes_csv};
 
 const OPTIONS: [&str; 9] = [
     "--headless",

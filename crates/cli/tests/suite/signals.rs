@@ -2,12 +2,10 @@
 
 #![cfg(unix)]
 
-mod common;
-
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
-use common::{Lab, json};
+use crate::common::{Lab, json};
 
 const MODEL: &str = "chainrule-model.safetensors";
 
