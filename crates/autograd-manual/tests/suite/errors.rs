@@ -1,75 +1,15 @@
 //! Bad input gives an error that says what to do, and no panic.
 
 use chainrule_autograd_manual::{
-    CheckOptions, Network, NetworkError, Param, Quantity, Workspace, check_gradient,
+    CheckOptions, Network, NetworkError, Quantity, Workspace, check_gradient,
 };
-use chainrule_layers::{Activation, Dense, Kept, Layer, LayerConfig, ParamKind, ParamShape, Pass};
+use chainrule_layers::{Activation, Dense, LayerConfig, ParamKind, ParamShape};
 use chainrule_loss::{CrossEntropy, LossError, Reduction, Targets};
-use chainrule_tensor::{Matrix, MatrixView, MatrixViewMut, Threads};
+use chainrule_tensor::{Matrix, MatrixView};
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 
-fn dense(inputs: usize, outputs: usize) -> Box<dyn Layer<f64>> {
-    Box::new(Dense::new(inputs, outputs, Activation::Identity).unwrap())
-}
-
-fn network() -> Network<f64> {
-    let mut network = Network::new(vec![dense(4, 3), dense(3, 2)]).unwrap();
-    network.initialise(&mut Xoshiro256PlusPlus::seed_from_u64(1));
-    network
-}
-
-/// Fails unless the result is this error, with a message that contains `part`.
-macro_rules! refused {
-    ($result:expr, $pattern:pat, $part:expr) => {
-        let error = $result.map(|_| ()).unwrap_err();
-        assert!(matches!(error, $pattern), "{error:?}");
-        assert!(error.to_string().contains($part), "{error}");
-    };
-}
-
-/// A layer that only claims its sizes.
-#[derive(Debug)]
-struct Claim(Vec<ParamShape>);
-
-impl Layer<f64> for Claim {
-    fn name(&self) -> String {
-        "claim".to_owned()
-    }
-    fn inputs(&self) -> usize {
-        1
-    }
-    fn outputs(&self) -> usize {
-        1
-    }
-    fn params(&self) -> Vec<ParamShape> {
-        self.0.clone()
-    }
-    fn forward(
-        &self,
-        _: &[f64],
-        _: MatrixView<'_, f64>,
-        _: MatrixViewMut<'_, f64>,
-        _: MatrixViewMut<'_, f64>,
-        _: &mut Pass<'_>,
-    ) {
-    }
-    fn backward_activation(
-        &self,
-        _: Kept<'_, f64>,
-        _: MatrixView<'_, f64>,
-        _: MatrixViewMut<'_, f64>,
-    ) {
-    }
-    fn backward_input(
-        &self,
-        _: Kept<'_, f64>,
-        _: MatrixView<'_, f64>,
-        _: MatrixViewMut<'_, f64>,
-        _: &Threads,
-    ) {
-    }
-}
+use crate::common::{Claim, dense, network, refused};
 
 #[test]
 fn networks_that_cannot_be() {
@@ -267,91 +207,6 @@ fn checks_that_cannot_be_made() {
 }
 
 #[test]
-fn names_beyond_the_network() {
-    let layers: Vec<Box<dyn Layer<f64>>> = vec![
-        Box::new(Dense::new(4, 3, Activation::Relu).unwrap().without_bias()),
-        Box::new(chainrule_layers::Dropout::new(3, 0.5).unwrap()),
-        dense(3, 12),
-    ];
-    let network = Network::new(layers).unwrap();
-    let layout = network.layout();
-    let index = |name: &str| name.parse().and_then(|param: Param| layout.index(param));
-    for (name, reason) in [
-        ("W_411", "the network has no W_411: layers are 1 to 3"),
-        ("W_211", "layer 2 (dropout 3, rate 0.5) has no weight"),
-        ("b_11", "has no bias"),
-        ("W_141", "neurons of layer 1 are 1 to 3"),
-        ("W_135", "inputs of layer 1 are 1 to 4"),
-        ("b_3,13", "no b_3,13: neurons of layer 3 are 1 to 12"),
-    ] {
-        refused!(index(name), NetworkError::NoParam { .. }, reason);
-    }
-    for param in [
-        Param::Weight { layer: 0, neuron: 1, input: 1 },
-        Param::Weight { layer: 1, neuron: 0, input: 1 },
-        Param::Weight { layer: 1, neuron: 1, input: 0 },
-        Param::Bias { layer: usize::MAX, neuron: 1 },
-    ] {
-        refused!(layout.index(param), NetworkError::NoParam { .. }, "the network has no");
-    }
-    refused!(index("W_1"), NetworkError::ParamName { .. }, "\"W_1\" names no parameter");
-
-    // Every place has a name of its own that leads back to it.
-    for place in 0..layout.len() {
-        let param = layout.param(place).unwrap();
-        assert_eq!(index(&param.to_string()).unwrap(), place);
-    }
-    assert_eq!(layout.param(layout.len()), None);
-    assert_eq!(layout.param(0), Some("W_111".parse().unwrap()));
-    assert_eq!(index("W_112").unwrap(), 1);
-    assert_eq!(index("W_121").unwrap(), 4);
-    assert_eq!(index("W_312").unwrap(), 13);
-    assert_eq!(index("b_3,12").unwrap(), layout.len() - 1);
-    assert_eq!(layout.layer_range(2), 0..0);
-    assert_eq!(layout.weight_ranges(), [0..12, 12..48]);
-}
-
-#[test]
-fn weights_and_biases_of_a_layer() {
-    let layers: Vec<Box<dyn Layer<f64>>> = vec![
-        Box::new(Dense::new(4, 3, Activation::Relu).unwrap().without_bias()),
-        Box::new(chainrule_layers::Dropout::new(3, 0.5).unwrap()),
-        dense(3, 2),
-    ];
-    let mut network = Network::new(layers).unwrap();
-    for (place, theta) in network.theta_mut().iter_mut().enumerate() {
-        *theta = place as f64;
-    }
-    let w = network.weights(1).unwrap();
-    assert_eq!((w.rows(), w.cols()), (3, 4));
-    assert_eq!(w.row(2), [8.0, 9.0, 10.0, 11.0]);
-    assert_eq!(network.biases(1), None);
-    let w = network.weights(3).unwrap();
-    assert_eq!((w.rows(), w.cols()), (2, 3));
-    assert_eq!(w.row(1), [15.0, 16.0, 17.0]);
-    assert_eq!(network.biases(3), Some([18.0, 19.0].as_slice()));
-    for i in [0, 2, 4, usize::MAX] {
-        assert!(network.weights(i).is_none(), "W_{i}");
-        assert_eq!(network.biases(i), None, "b_{i}");
-    }
-}
-
-#[test]
-fn only_what_the_lecture_names_has_a_name() {
-    // A layer of one's own with a second weight matrix.
-    let shape = |kind, rows, cols| ParamShape { kind, rows, cols };
-    let (weight, bias) = (ParamKind::Weight, ParamKind::Bias);
-    let shapes = vec![shape(weight, 1, 2), shape(weight, 1, 2), shape(bias, 1, 1)];
-    let network = Network::new(vec![Box::new(Claim(shapes))]).unwrap();
-    let names = (0..5).map(|place| network.layout().param(place).map(|param| param.to_string()));
-    let names: Vec<_> = names.collect();
-    let named = |name: &str| Some(name.to_owned());
-    assert_eq!(names, [named("W_111"), named("W_112"), None, None, named("b_11")]);
-    let first = network.weights(1).unwrap().as_slice();
-    assert!(std::ptr::eq(first, &network.theta()[..2]));
-}
-
-#[test]
 fn the_first_value_that_is_not_finite_is_found() {
     let mut network = network();
     let mut workspace = Workspace::new(&network, 2).unwrap();
@@ -384,34 +239,4 @@ fn the_first_value_that_is_not_finite_is_found() {
     let forward = network.forward(MatrixView::from_row(&[1.0]), &mut workspace).unwrap();
     let found = forward.first_non_finite().unwrap();
     assert_eq!((found.quantity, found.layer, found.unit), (Quantity::Activation, 1, 2));
-}
-
-#[test]
-fn a_trained_f32_network_is_checked_in_f64() {
-    let layers: Vec<Box<dyn Layer<f32>>> = vec![
-        Box::new(Dense::new(4, 6, Activation::Gelu).unwrap()),
-        Box::new(Dense::new(6, 3, Activation::Identity).unwrap()),
-    ];
-    let mut network = Network::new(layers).unwrap();
-    network.initialise(&mut Xoshiro256PlusPlus::seed_from_u64(2));
-    let x = Matrix::from_fn(5, 4, |i, j| ((i * 4 + j) % 7) as f32 / 7.0 - 0.4);
-    let (loss, targets) = (CrossEntropy::new(), Targets::Classes(&[0, 1, 2, 1, 0]));
-    let mut workspace = Workspace::new(&network, 5).unwrap();
-    let mut gradient = vec![0.0; network.parameter_count()];
-    let mut losses = Vec::new();
-    for _ in 0..200 {
-        let forward = network.forward(x.view(), &mut workspace).unwrap();
-        losses.push(forward.backward(&loss, targets, &mut gradient).unwrap().loss());
-        network.theta_mut().iter_mut().zip(&gradient).for_each(|(theta, g)| *theta -= 0.5 * g);
-    }
-    assert!(losses[199] < losses[0] / 2.0, "{losses:?}");
-
-    let exact = network.cast::<f64>().unwrap();
-    assert!(exact.theta().iter().zip(network.theta()).all(|(a, b)| *a == f64::from(*b)));
-    assert_eq!(exact.config().unwrap(), network.config().unwrap());
-    let (x, targets) = (x.cast::<f64>(), Targets::Classes(&[0, 1, 2, 1, 0]));
-    let report =
-        check_gradient(&exact, x.view(), &loss, targets, &CheckOptions::default()).unwrap();
-    assert!(report.passed(), "{report}");
-    assert_eq!(exact.cast::<f32>().unwrap().theta(), network.theta());
 }

@@ -2,7 +2,10 @@
 //! that count what the whole process does, and those that other crates and documents name.
 
 mod borrows;
+mod casts;
+mod common;
 mod errors;
+mod names;
 mod nonlinear_layers;
 mod own_layers;
 mod properties;
