@@ -25,6 +25,11 @@ pub(crate) const LOSSES: [&str; 11] = [
     "l1",
 ];
 
+/// A dense layer, boxed.
+pub(crate) fn dense(inputs: usize, outputs: usize, g: Activation) -> Box<dyn Layer<f64>> {
+    Box::new(Dense::new(inputs, outputs, g).unwrap())
+}
+
 /// What a case is made from.
 #[derive(Debug, Clone)]
 pub(crate) struct Recipe {

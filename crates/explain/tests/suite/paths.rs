@@ -2,12 +2,12 @@
 
 use chainrule_autograd_manual::{Backward, Network, Param, Workspace};
 use chainrule_explain::{ExplainError, Explainer, PathCount, Paths, explain};
-use chainrule_layers::{Activation, Dense, Layer, LayerConfig, Softmax};
+use chainrule_layers::{Activation, Layer, LayerConfig, Softmax};
 use chainrule_loss::{Reduction, SquaredError, Targets};
 use chainrule_tensor::{Matrix, MatrixView};
 use proptest::prelude::*;
 
-use crate::common::{Case, recipes};
+use crate::common::{Case, dense, recipes};
 
 /// `∂h_m/∂a_m` entry by entry, `m` from 1, units from 0.
 fn local(backward: &Backward<'_, f64>, m: usize, row: usize, j: usize, k: usize) -> f64 {
@@ -178,10 +178,6 @@ fn network(layers: Vec<Box<dyn Layer<f64>>>) -> Network<f64> {
     let theta = network.theta_mut().iter_mut().enumerate();
     theta.for_each(|(i, theta)| *theta = (1.3 * i as f64 + 0.4).sin());
     network
-}
-
-fn dense(inputs: usize, outputs: usize, g: Activation) -> Box<dyn Layer<f64>> {
-    Box::new(Dense::new(inputs, outputs, g).unwrap())
 }
 
 #[test]

@@ -2,15 +2,13 @@
 
 use chainrule_autograd_manual::{Network, Param, Workspace};
 use chainrule_explain::{Context, Explainer, Picture};
-use chainrule_layers::{Activation, Dense, Dropout, Layer, Softmax};
+use chainrule_layers::{Activation, Dropout, Layer, Softmax};
 use chainrule_loss::{CrossEntropy, Targets};
 use chainrule_tensor::Matrix;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
-fn dense(inputs: usize, outputs: usize, g: Activation) -> Box<dyn Layer<f64>> {
-    Box::new(Dense::new(inputs, outputs, g).unwrap())
-}
+use crate::common::dense;
 
 fn draw(layers: Vec<Box<dyn Layer<f64>>>, rows: usize, param: &str, context: &Context) -> Picture {
     let mut network = Network::new(layers).unwrap();

@@ -2,9 +2,11 @@
 
 use chainrule_autograd_manual::{Network, Workspace};
 use chainrule_explain::{Context, ExplainError, Explainer, explain};
-use chainrule_layers::{Activation, Dense, Kept, Layer, Pass, Softmax};
+use chainrule_layers::{Activation, Kept, Layer, Pass, Softmax};
 use chainrule_loss::{CrossEntropy, Loss, SquaredError, Targets};
 use chainrule_tensor::{Matrix, MatrixView, MatrixViewMut, Threads};
+
+use crate::common::dense;
 
 /// `h = 2 x`, a layer that this crate does not know.
 #[derive(Debug)]
@@ -53,10 +55,6 @@ impl Layer<f64> for Double {
     ) {
         grad_x.copy_from(grad_a);
     }
-}
-
-fn dense(inputs: usize, outputs: usize, g: Activation) -> Box<dyn Layer<f64>> {
-    Box::new(Dense::new(inputs, outputs, g).unwrap())
 }
 
 fn error<T: std::fmt::Debug>(result: Result<T, ExplainError>) -> String {

@@ -2,14 +2,14 @@
 
 use chainrule_autograd_manual::{Network, Param, Workspace};
 use chainrule_explain::{Cause, Context, Depth, Explainer, Fate, NeuronState, Quantity, Through};
-use chainrule_layers::{Activation, Dense, Dropout, Layer};
+use chainrule_layers::{Activation, Dropout, Layer};
 use chainrule_loss::{Reduction, SquaredError, Targets};
 use chainrule_tensor::Matrix;
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 
-use crate::common::{Case, recipes};
+use crate::common::{Case, dense, recipes};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]
@@ -84,10 +84,6 @@ proptest! {
         let largest = answer.examples.iter().map(|e| e.value.abs()).fold(0.0, f64::max);
         prop_assert!((report.explanation.value.abs() - largest).abs() <= paths.certificate.bound * recipe.rows as f64);
     }
-}
-
-fn dense(inputs: usize, outputs: usize, g: Activation) -> Box<dyn Layer<f64>> {
-    Box::new(Dense::new(inputs, outputs, g).unwrap())
 }
 
 /// Explains with `L = Σ (ŷ − y)²`.
