@@ -103,7 +103,8 @@ proptest! {
                 optimizer.step(&mut theta, &gradient).unwrap();
             }
             let far = theta.iter().zip(&c).fold(0.0_f64, |far, (t, c)| far.max((t - c).abs()));
-            prop_assert!(far < 0.03, "{config:?} ends {far} away");
+            // The adaptive rules go on circling at a distance of a few learning rates.
+            prop_assert!(far < 0.1, "{config:?} ends {far} away");
         }
     }
 
@@ -126,15 +127,15 @@ proptest! {
     ) {
         let start = start.min(n);
         let range: Range<usize> = start..(start + len).min(n);
-        let theta0: Vec<f32> = (0..n).map(|i| ((i as f64 + seed).sin() + 2.0) as f32).collect();
-        let gradient: Vec<f32> = (0..n).map(|i| ((i as f64 * seed).cos() + 1.5) as f32).collect();
+        let theta0: Vec<f64> = (0..n).map(|i| (i as f64 + seed).sin() + 2.0).collect();
+        let gradient: Vec<f64> = (0..n).map(|i| (i as f64 * seed).cos() + 1.5).collect();
         for mut config in configs() {
             let run = |config: &OptimizerConfig, decay_on| {
                 let mut theta = theta0.clone();
                 let mut optimizer = config.build(n, decay_on).unwrap();
                 // Adaptive rules divide a constant gradient out of their first step.
                 for scale in [1.0, 0.5, 2.0] {
-                    let gradient: Vec<f32> = gradient.iter().map(|g| g * scale).collect();
+                    let gradient: Vec<f64> = gradient.iter().map(|g| g * scale).collect();
                     optimizer.step(&mut theta, &gradient).unwrap();
                 }
                 theta
