@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use chainrule::layers::Activation;
-use chainrule::tensor::Scalar;
+use chainrule::tensor::{Scalar, Threads};
 use criterion::{Criterion, Throughput};
 
 const ELEMENTS: usize = 4096;
@@ -20,10 +20,10 @@ fn activations<S: Scalar>(c: &mut Criterion) {
     let mut result = vec![S::zero(); ELEMENTS];
     for g in Activation::ALL {
         group.bench_function(format!("forward/{g}/{ELEMENTS}/{}", S::NAME), |bencher| {
-            bencher.iter(|| g.apply(&a, &mut result));
+            bencher.iter(|| g.apply(&a, &mut result, &Threads::one()));
         });
         group.bench_function(format!("backward/{g}/{ELEMENTS}/{}", S::NAME), |bencher| {
-            bencher.iter(|| g.backward(&a, &grad_h, &mut result));
+            bencher.iter(|| g.backward(&a, &grad_h, &mut result, &Threads::one()));
         });
     }
 }

@@ -168,6 +168,7 @@ impl Workload {
     ) -> Result<Step> {
         let mut network = self.network()?;
         let mut workspace = Workspace::with_threads(&network, self.batch, Threads::new(threads)?)?;
+        optimizer.set_threads(workspace.threads());
         let mut gradient = vec![0.0; network.parameter_count()];
         let mut batches = Cycle { batches: self.batches(), at: 0 };
         Ok(Box::new(move || {

@@ -66,6 +66,7 @@ impl<S: Scalar> Layer<S> for Wave {
         kept: Kept<'_, S>,
         grad_h: MatrixView<'_, S>,
         mut grad_a: MatrixViewMut<'_, S>,
+        _threads: &Threads,
     ) {
         let pairs = kept.a.as_slice().iter().zip(grad_h.as_slice());
         for (grad_a, (&a, &grad_h)) in grad_a.as_mut_slice().iter_mut().zip(pairs) {

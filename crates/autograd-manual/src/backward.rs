@@ -76,13 +76,14 @@ impl<'a, S: Scalar> OutputUnits<'a, S> {
     fn activation(&mut self, i: usize) {
         let rows = self.forward.examples();
         let Forward { network, x, workspace } = &mut self.forward;
+        let threads = &workspace.threads;
         let (below, own) = workspace.layers.split_at_mut(i - 1);
         let x = below.last().map_or(*x, |below| below.h.first_rows(rows));
         let LayerBuffers { a, h, grad_a, grad_h } = &mut own[0];
         let theta = network.layer_theta(i);
         let kept = Kept { theta, x, a: a.first_rows(rows), h: h.first_rows(rows) };
         let (grad_h, grad_a) = (grad_h.first_rows(rows), grad_a.first_rows_mut(rows));
-        network.layers()[i - 1].backward_activation(kept, grad_h, grad_a);
+        network.layers()[i - 1].backward_activation(kept, grad_h, grad_a, threads);
     }
 
     /// `∇_{h_{i−1}} L` from `∇_{a_i} L`, for `i > 1`.

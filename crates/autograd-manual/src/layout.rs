@@ -29,14 +29,17 @@ pub struct Layout {
     blocks: Vec<Block>,
     /// The names of the layers, for messages.
     layers: Vec<String>,
+    /// The slice of θ of every layer.
+    ranges: Vec<Range<usize>>,
     len: usize,
 }
 
 impl Layout {
     pub(crate) fn of<S: Scalar>(layers: &[Box<dyn Layer<S>>]) -> Result<Self, NetworkError> {
         let too_large = || NetworkError::TooLarge { what: "the network's θ".to_owned() };
-        let (mut blocks, mut len) = (Vec::new(), 0_usize);
+        let (mut blocks, mut ranges, mut len) = (Vec::new(), Vec::new(), 0_usize);
         for (i, layer) in layers.iter().enumerate() {
+            let start = len;
             for shape in layer.params() {
                 let count = shape.rows.checked_mul(shape.cols).ok_or_else(too_large)?;
                 let end = len.checked_add(count).ok_or_else(too_large)?;
@@ -44,9 +47,10 @@ impl Layout {
                 blocks.push(Block { layer: i + 1, kind, range: len..end, rows, cols });
                 len = end;
             }
+            ranges.push(if start == len { 0..0 } else { start..len });
         }
         let layers = layers.iter().map(|layer| layer.name()).collect();
-        Ok(Self { blocks, layers, len })
+        Ok(Self { blocks, layers, ranges, len })
     }
 
     /// Number of parameters, the length of θ.
@@ -65,11 +69,9 @@ impl Layout {
     }
 
     /// The slice of θ that layer `layer`, from 1, owns (empty for a layer without parameters).
+    #[inline]
     pub fn layer_range(&self, layer: usize) -> Range<usize> {
-        let mut own = self.blocks.iter().filter(|block| block.layer == layer);
-        let Some(first) = own.next() else { return 0..0 };
-        let last = own.next_back().unwrap_or(first);
-        first.range.start..last.range.end
+        self.ranges.get(layer.wrapping_sub(1)).cloned().unwrap_or_default()
     }
 
     /// The first block of a kind in layer `layer`, from 1.

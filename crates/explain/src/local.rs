@@ -5,7 +5,7 @@
 
 use chainrule_autograd_manual::{Backward, Network, Param};
 use chainrule_layers::LayerConfig;
-use chainrule_tensor::{MatrixView, Scalar};
+use chainrule_tensor::{MatrixView, Scalar, Threads};
 use serde::Serialize;
 
 use crate::{ExplainError, text};
@@ -105,7 +105,8 @@ pub(crate) fn activation<S: Scalar>(
         LayerConfig::Dense(dense) => {
             let a = a();
             let mut derivative = vec![0.0; a.len()];
-            dense.activation().backward(&a, &vec![1.0; a.len()], &mut derivative);
+            let ones = vec![1.0; a.len()];
+            dense.activation().backward(&a, &ones, &mut derivative, &Threads::one());
             Derivative::Diagonal(derivative)
         }
         // The mask stands where others keep their pre-activation.

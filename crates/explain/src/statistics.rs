@@ -4,7 +4,7 @@ use std::fmt;
 
 use chainrule_autograd_manual::Backward;
 use chainrule_layers::{LayerConfig, ParamKind};
-use chainrule_tensor::{MatrixView, Scalar};
+use chainrule_tensor::{MatrixView, Scalar, Threads};
 use serde::Serialize;
 
 use crate::responsibility::FLAT;
@@ -164,7 +164,7 @@ fn slopes<S: Scalar>(backward: &Backward<'_, S>, m: usize) -> Option<(f64, f64)>
     let mut passes = vec![false; a.cols()];
     let mut saturated = 0_usize;
     for row in a.iter_rows() {
-        g.backward(row, &ones, &mut slope);
+        g.backward(row, &ones, &mut slope, &Threads::one());
         for (slope, passes) in slope.iter().zip(&mut passes) {
             let size = slope.as_f64().abs();
             // A NaN passes on, itself.

@@ -5,8 +5,8 @@ mod names;
 mod rectifiers;
 mod saturating;
 
-use chainrule_tensor::kernels::{add_bias_and_map, map, zip_map};
-use chainrule_tensor::{MatrixViewMut, Scalar, math};
+use chainrule_tensor::kernels::{map, zip_map};
+use chainrule_tensor::{Scalar, Threads, math};
 use serde::{Deserialize, Serialize};
 
 use crate::LayerError;
@@ -75,7 +75,7 @@ pub enum Activation {
 /// What is done with the pair of formulas of an activation.
 trait Visit<S: Scalar> {
     type Output;
-    fn visit(self, g: impl Fn(S) -> S, derivative: impl Fn(S) -> S) -> Self::Output;
+    fn visit(self, g: impl Fn(S) -> S + Sync, derivative: impl Fn(S) -> S + Sync) -> Self::Output;
 }
 
 impl Activation {
@@ -132,14 +132,14 @@ impl Activation {
     /// `g(a)` of one number.
     pub fn value<S: Scalar>(self, a: S) -> S {
         let mut h = [S::zero()];
-        self.apply(&[a], &mut h);
+        self.apply(&[a], &mut h, &Threads::one());
         h[0]
     }
 
     /// `g'(a)` of one number.
     pub fn derivative<S: Scalar>(self, a: S) -> S {
         let mut grad_a = [S::zero()];
-        self.backward(&[a], &[S::one()], &mut grad_a);
+        self.backward(&[a], &[S::one()], &mut grad_a, &Threads::one());
         grad_a[0]
     }
 
@@ -147,50 +147,31 @@ impl Activation {
     ///
     /// # Panics
     /// If the lengths differ.
-    pub fn apply<S: Scalar>(self, a: &[S], h: &mut [S]) {
-        struct Apply<'a, S>(&'a [S], &'a mut [S]);
+    pub fn apply<S: Scalar>(self, a: &[S], h: &mut [S], threads: &Threads) {
+        struct Apply<'a, S>(&'a [S], &'a mut [S], &'a Threads);
         impl<S: Scalar> Visit<S> for Apply<'_, S> {
             type Output = ();
-            fn visit(self, g: impl Fn(S) -> S, _: impl Fn(S) -> S) {
-                map(self.0, self.1, g);
+            fn visit(self, g: impl Fn(S) -> S + Sync, _: impl Fn(S) -> S + Sync) {
+                map(self.0, self.1, g, self.2);
             }
         }
-        self.with(Apply(a, h));
-    }
-
-    /// `a += 1 bᵀ`, `h = g(a)`; `a` and `h` are (examples × units), `bias` has one value a unit.
-    ///
-    /// # Panics
-    /// If the shapes differ.
-    pub fn add_bias_and_apply<S: Scalar>(
-        self,
-        bias: &[S],
-        a: MatrixViewMut<'_, S>,
-        h: MatrixViewMut<'_, S>,
-    ) {
-        struct Apply<'a, S>(&'a [S], MatrixViewMut<'a, S>, MatrixViewMut<'a, S>);
-        impl<S: Scalar> Visit<S> for Apply<'_, S> {
-            type Output = ();
-            fn visit(self, g: impl Fn(S) -> S, _: impl Fn(S) -> S) {
-                add_bias_and_map(self.0, self.1, self.2, g);
-            }
-        }
-        self.with(Apply(bias, a, h));
+        self.with(Apply(a, h, threads));
     }
 
     /// `∇_a L = ∇_h L ⊙ g'(a)`.
     ///
     /// # Panics
     /// If the lengths differ.
-    pub fn backward<S: Scalar>(self, a: &[S], grad_h: &[S], grad_a: &mut [S]) {
-        struct Backward<'a, S>(&'a [S], &'a [S], &'a mut [S]);
+    pub fn backward<S: Scalar>(self, a: &[S], grad_h: &[S], grad_a: &mut [S], threads: &Threads) {
+        struct Backward<'a, S>(&'a [S], &'a [S], &'a mut [S], &'a Threads);
         impl<S: Scalar> Visit<S> for Backward<'_, S> {
             type Output = ();
-            fn visit(self, _: impl Fn(S) -> S, derivative: impl Fn(S) -> S) {
-                zip_map(self.0, self.1, self.2, |a, grad_h| grad_h * derivative(a));
+            fn visit(self, _: impl Fn(S) -> S + Sync, derivative: impl Fn(S) -> S + Sync) {
+                let product = |a, grad_h| grad_h * derivative(a);
+                zip_map(self.0, self.1, self.2, product, self.3);
             }
         }
-        self.with(Backward(a, grad_h, grad_a));
+        self.with(Backward(a, grad_h, grad_a, threads));
     }
 
     /// The points between the pieces that `g` is made of, where its derivative jumps or (ELU with

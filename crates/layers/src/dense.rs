@@ -2,7 +2,9 @@
 
 use chainrule_tensor::kernels::column_sums;
 use chainrule_tensor::product::Store;
-use chainrule_tensor::{MatrixView, MatrixViewMut, Scalar, Threads, mul_nn, mul_nt, mul_tn};
+use chainrule_tensor::{
+    MatrixView, MatrixViewMut, Scalar, Threads, affine, mul_nn, mul_nt, mul_tn,
+};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -134,12 +136,13 @@ impl<S: Scalar> Layer<S> for Dense {
         mut h: MatrixViewMut<'_, S>,
         pass: &mut Pass<'_>,
     ) {
-        mul_nt(x, self.weight_view(theta), a.view_mut(), Store::Replace, pass.threads);
+        let w = self.weight_view(theta);
         if self.bias {
-            self.activation.add_bias_and_apply(&theta[self.weights()..], a, h);
+            affine(x, w, &theta[self.weights()..], a.view_mut(), pass.threads);
         } else {
-            self.activation.apply(a.as_slice(), h.as_mut_slice());
+            mul_nt(x, w, a.view_mut(), Store::Replace, pass.threads);
         }
+        self.activation.apply(a.as_slice(), h.as_mut_slice(), pass.threads);
     }
 
     /// `∇_A L = ∇_H L ⊙ g'(A)`.
@@ -148,8 +151,10 @@ impl<S: Scalar> Layer<S> for Dense {
         kept: Kept<'_, S>,
         grad_h: MatrixView<'_, S>,
         mut grad_a: MatrixViewMut<'_, S>,
+        threads: &Threads,
     ) {
-        self.activation.backward(kept.a.as_slice(), grad_h.as_slice(), grad_a.as_mut_slice());
+        let grad_a = grad_a.as_mut_slice();
+        self.activation.backward(kept.a.as_slice(), grad_h.as_slice(), grad_a, threads);
     }
 
     /// `∇_X L = ∇_A L · W`.

@@ -81,7 +81,7 @@ impl<S: Scalar> Layer<S> for Dropout {
             }
             None => mask.fill(S::one()),
         }
-        zip_map(x.as_slice(), mask, h.as_mut_slice(), |x, m| x * m);
+        zip_map(x.as_slice(), mask, h.as_mut_slice(), |x, m| x * m, pass.threads);
     }
 
     /// `∇_h L ⊙ m`, the gradient with respect to `x` already.
@@ -90,9 +90,10 @@ impl<S: Scalar> Layer<S> for Dropout {
         kept: Kept<'_, S>,
         grad_h: MatrixView<'_, S>,
         mut grad_a: MatrixViewMut<'_, S>,
+        threads: &Threads,
     ) {
         let (mask, grad_a) = (kept.a.as_slice(), grad_a.as_mut_slice());
-        zip_map(grad_h.as_slice(), mask, grad_a, |g, m| g * m);
+        zip_map(grad_h.as_slice(), mask, grad_a, |g, m| g * m, threads);
     }
 
     /// `∇_x L`, as `backward_activation` left it.

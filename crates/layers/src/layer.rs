@@ -151,6 +151,7 @@ pub trait Layer<S: Scalar>: Debug + Send + Sync {
         kept: Kept<'_, S>,
         grad_h: MatrixView<'_, S>,
         grad_a: MatrixViewMut<'_, S>,
+        threads: &Threads,
     );
 
     /// `∇_x L`, (examples × inputs), from `∇_a L`, overwriting `grad_x`.

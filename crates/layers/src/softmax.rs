@@ -69,6 +69,7 @@ impl<S: Scalar> Layer<S> for Softmax {
         kept: Kept<'_, S>,
         grad_h: MatrixView<'_, S>,
         mut grad_a: MatrixViewMut<'_, S>,
+        _: &Threads,
     ) {
         let rows = kept.h.iter_rows().zip(grad_h.iter_rows()).zip(grad_a.iter_rows_mut());
         vectorised(

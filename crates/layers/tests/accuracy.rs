@@ -3,7 +3,7 @@
 //! argument would cost digits, twice the precision.
 
 use chainrule_layers::Activation;
-use chainrule_tensor::Scalar;
+use chainrule_tensor::{Scalar, Threads};
 
 /// The exact value, and the size of the terms it is the sum of. Next to a zero that is no
 /// cancelling of exact numbers (SiLU's derivative at −1.278), rounding is relative to the latter.
@@ -202,8 +202,8 @@ fn sweep<S: Scalar>(
         Activation::Elu { alpha: 0.3 },
     ];
     for g in Activation::ALL.into_iter().chain(more) {
-        g.apply(&x, &mut h);
-        g.backward(&x, &ones, &mut slope);
+        g.apply(&x, &mut h, &Threads::one());
+        g.backward(&x, &ones, &mut slope, &Threads::one());
         // A parameter rounds to the type before it is used.
         let rounded = match g {
             Activation::LeakyRelu { slope } => {

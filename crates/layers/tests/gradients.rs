@@ -57,7 +57,12 @@ impl<'a> Point<'a> {
         let mut grad_x = Matrix::from_fn(self.x.rows(), self.x.cols(), |_, _| f64::NAN);
         let mut grad_theta = vec![f64::NAN; self.theta.len()];
         let kept = Kept { theta: &self.theta, x: self.x.view(), a: a.view(), h: h.view() };
-        self.layer.backward_activation(kept, self.weights.view(), grad_a.view_mut());
+        self.layer.backward_activation(
+            kept,
+            self.weights.view(),
+            grad_a.view_mut(),
+            &Threads::one(),
+        );
         self.layer.backward_input(kept, grad_a.view(), grad_x.view_mut(), &self.threads);
         self.layer.backward_params(
             kept,
@@ -199,8 +204,9 @@ impl Layer<f64> for Broken {
         kept: Kept<'_, f64>,
         grad_h: MatrixView<'_, f64>,
         mut grad_a: MatrixViewMut<'_, f64>,
+        threads: &Threads,
     ) {
-        self.layer.backward_activation(kept, grad_h, grad_a.view_mut());
+        self.layer.backward_activation(kept, grad_h, grad_a.view_mut(), threads);
         match self.mistake {
             Mistake::WrongSign => grad_a.as_mut_slice().iter_mut().for_each(|g| *g = -*g),
             Mistake::NoActivationFactor => grad_a.copy_from(grad_h),

@@ -119,7 +119,7 @@ fn the_number_of_threads_does_not_change_the_bits() {
             (Matrix::zeros(batch, outputs), Matrix::zeros(batch, inputs));
         let mut grad_theta = vec![0.0; theta.as_slice().len()];
         let kept = Kept { theta: theta.as_slice(), x: x.view(), a: a.view(), h: h.view() };
-        layer.backward_activation(kept, grad_h.view(), grad_a.view_mut());
+        layer.backward_activation(kept, grad_h.view(), grad_a.view_mut(), &Threads::one());
         layer.backward_input(kept, grad_a.view(), grad_x.view_mut(), &threads);
         let replace = Store::Replace;
         layer.backward_params(kept, grad_a.view(), &mut grad_theta, replace, &threads);
@@ -145,7 +145,7 @@ proptest! {
         let grad_h = random(batch, units, seed ^ 1);
         let mut grad_a = Matrix::zeros(batch, units);
         let kept = Kept { theta: &[], x: x.view(), a: a.view(), h: h.view() };
-        layer.backward_activation(kept, grad_h.view(), grad_a.view_mut());
+        layer.backward_activation(kept, grad_h.view(), grad_a.view_mut(), &Threads::one());
         for i in 0..batch {
             prop_assert!((h.row(i).iter().sum::<f64>() - 1.0).abs() < 1e-14);
             prop_assert!(grad_a.row(i).iter().sum::<f64>().abs() < 1e-14);
@@ -191,7 +191,7 @@ fn the_softmax_jacobian_keeps_its_digits_where_one_unit_has_nearly_all() {
         grad_h[(0, class)] = -1.0 / h[(0, class)];
         let mut grad_a = Matrix::zeros(1, 3);
         let kept = Kept { theta: &[], x: x.view(), a: a.view(), h: h.view() };
-        layer.backward_activation(kept, grad_h.view(), grad_a.view_mut());
+        layer.backward_activation(kept, grad_h.view(), grad_a.view_mut(), &Threads::one());
         for (found, exact) in grad_a.as_slice().iter().zip(exact) {
             assert!((found / exact - 1.0).abs() < 2e-15, "{found:e} instead of {exact:e}");
         }

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use chainrule_layers::Activation;
-use chainrule_tensor::Scalar;
+use chainrule_tensor::{Scalar, Threads};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -85,8 +85,8 @@ fn check<S: Scalar>(relative: f64, absolute: f64) {
                 .chain(points.iter().map(|point| point.0).cycle().take(3 * points.len()))
                 .collect();
             let (mut y, mut dy_dx) = (vec![S::nan(); x.len()], vec![S::nan(); x.len()]);
-            g.apply(&x, &mut y);
-            g.backward(&x, &vec![S::one(); x.len()], &mut dy_dx);
+            g.apply(&x, &mut y, &Threads::one());
+            g.backward(&x, &vec![S::one(); x.len()], &mut dy_dx, &Threads::one());
             for (i, &point) in points.iter().cycle().take(3 * points.len()).enumerate() {
                 verify(x[offset + i], y[offset + i], dy_dx[offset + i], point);
             }

@@ -40,7 +40,7 @@ fn binary_cross_entropy<S: Scalar>(a: S, y: S, scale: S) -> (S, S) {
     let lower = if negative { one } else { e };
     let cost = if negative { -a * y } else { a * (one - y) };
     let derivative = ((one - y) * upper - y * lower) / (one + e);
-    (math::ln_1p_unit(e) + cost, derivative * scale)
+    (math::ln_1p(e) + cost, derivative * scale)
 }
 
 impl BinaryCrossEntropy {

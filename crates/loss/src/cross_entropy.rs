@@ -1,6 +1,7 @@
 //! The cross-entropy from logits, fused with softmax.
 
-use chainrule_tensor::{MatrixView, MatrixViewMut, Scalar, kernels};
+use chainrule_tensor::kernels::{self, RowSum};
+use chainrule_tensor::{MatrixView, MatrixViewMut, Scalar};
 use serde::{Deserialize, Serialize};
 
 use crate::elementwise::sum_triples;
@@ -323,20 +324,20 @@ impl<S: Scalar> Loss<S> for CrossEntropy {
         let mut total = 0.0;
         match targets {
             Targets::Classes(labels) => {
-                kernels::exponential_rows(output, gradient, |i, e, max, others| {
+                kernels::exponential_rows(output, gradient, |i, e, sum| {
                     let class = labels[i];
                     if Some(class) == self.ignore_index {
                         return e.fill(S::zero());
                     }
-                    total += terms.class_value(output.row(i), class, max, others.ln_1p()).as_f64();
-                    terms.class_gradient(e, class, others, factor);
+                    total += terms.class_value(output.row(i), class, sum.max, sum.ln_sum).as_f64();
+                    terms.class_gradient(e, class, sum.others, factor);
                 });
             }
             Targets::Values(values) => {
-                kernels::exponential_rows(output, gradient, |i, e, max, others| {
+                kernels::exponential_rows(output, gradient, |i, e, sum| {
                     let y = values.row(i);
-                    total += terms.soft_value(output.row(i), y, max, others.ln_1p()).as_f64();
-                    terms.soft_gradient(e, y, S::one() + others, factor);
+                    total += terms.soft_value(output.row(i), y, sum.max, sum.ln_sum).as_f64();
+                    terms.soft_gradient(e, y, S::one() + sum.others, factor);
                 });
             }
         }
@@ -347,8 +348,8 @@ impl<S: Scalar> Loss<S> for CrossEntropy {
         let scale = self.scale(output, targets)?;
         let terms = self.row_terms(output.cols());
         let mut total = 0.0;
-        kernels::exponential_sums(output, |i, max, others| {
-            let (a, ln_sum) = (output.row(i), others.ln_1p());
+        kernels::exponential_sums(output, |i, RowSum { max, ln_sum, .. }| {
+            let a = output.row(i);
             let value: S = match targets {
                 Targets::Classes(labels) if Some(labels[i]) == self.ignore_index => return,
                 Targets::Classes(labels) => terms.class_value(a, labels[i], max, ln_sum),

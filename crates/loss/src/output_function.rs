@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use chainrule_tensor::{MatrixView, MatrixViewMut, Scalar, kernels, math};
+use chainrule_tensor::{MatrixView, MatrixViewMut, Scalar, Threads, kernels, math};
 use serde::{Deserialize, Serialize};
 
 /// The output function `O` of `ŷ = O(a_L)` that belongs to a loss.
@@ -37,7 +37,10 @@ impl OutputFunction {
         match self {
             Self::Identity => y.copy_from(a),
             Self::Softmax => kernels::softmax_rows(a, y),
-            Self::Sigmoid => kernels::map(a.as_slice(), y.as_mut_slice(), math::sigmoid),
+            Self::Sigmoid => {
+                let threads = Threads::one();
+                kernels::map(a.as_slice(), y.as_mut_slice(), math::sigmoid, &threads);
+            }
         }
     }
 }

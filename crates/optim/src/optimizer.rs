@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Debug};
 
-use chainrule_tensor::Scalar;
+use chainrule_tensor::{Scalar, Threads};
 
 use crate::decay::Segment;
 use crate::{Check, DecayOn, OptimError, OptimizerConfig, OptimizerState};
@@ -44,6 +44,12 @@ pub trait Optimizer<S: Scalar>: Debug + Send + Sync {
     /// If the rate is negative, or not finite in `S`. A validated [`Schedule`](crate::Schedule)
     /// gives no such rate.
     fn set_learning_rate(&mut self, rate: f64);
+
+    /// Gives the steps to come threads to share their work; without, they use the calling thread
+    /// alone. No bit depends on it. A rule that ignores it stays on one thread.
+    fn set_threads(&mut self, threads: &Threads) {
+        let _ = threads;
+    }
 
     /// The steps taken so far.
     fn steps(&self) -> u64;
@@ -113,6 +119,7 @@ pub struct Pass<'a, S> {
     gradient: &'a [S],
     buffers: [&'a mut [S]; BUFFERS],
     segments: &'a [Segment],
+    threads: &'a Threads,
 }
 
 /// Neighbouring parameters that share their weight decay. All slices have the same length, but
@@ -136,16 +143,18 @@ impl<S: Scalar> Part<'_, S> {
     }
 }
 
-impl<S> Pass<'_, S> {
-    /// Calls `update` for one part after the other; together they cover θ once.
-    pub fn for_each(self, mut update: impl FnMut(Part<'_, S>)) {
-        let Self { mut theta, mut gradient, mut buffers, segments } = self;
+impl<S: Scalar> Pass<'_, S> {
+    /// Calls `update` for all parts, of which there are more where threads share the work;
+    /// together they cover θ once.
+    pub fn for_each(self, update: impl Fn(Part<'_, S>) + Sync) {
+        let Self { mut theta, mut gradient, mut buffers, segments, threads } = self;
         for &Segment { len, decays } in segments {
-            update(Part {
-                theta: theta.split_off_mut(..len).expect("segments cover θ"),
-                gradient: gradient.split_off(..len).expect("segments cover θ"),
-                buffers: buffers.each_mut().map(|b| b.split_off_mut(..len).unwrap_or_default()),
-                decays,
+            let theta = theta.split_off_mut(..len).expect("segments cover θ");
+            let gradient = gradient.split_off(..len).expect("segments cover θ");
+            let [first, second, third] =
+                buffers.each_mut().map(|b| b.split_off_mut(..len).unwrap_or_default());
+            threads.split([theta, first, second, third], |range, [theta, buffers @ ..]| {
+                update(Part { theta, gradient: &gradient[range], buffers, decays });
             });
         }
     }
@@ -161,6 +170,7 @@ pub struct FlatOptimizer<R, S> {
     steps: u64,
     mu_product: f64,
     buffers: [Vec<S>; BUFFERS],
+    threads: Threads,
 }
 
 impl<R: Rule, S: Scalar> FlatOptimizer<R, S> {
@@ -190,7 +200,17 @@ impl<R: Rule, S: Scalar> FlatOptimizer<R, S> {
                 .map_err(|_| OptimError::TooLarge { optimizer: R::NAME, parameters })?;
             place.resize(parameters, S::of(initial));
         }
-        Ok(Self { rule, decay_on, parameters, segments, steps: 0, mu_product: 1.0, buffers })
+        let threads = Threads::one();
+        Ok(Self {
+            rule,
+            decay_on,
+            parameters,
+            segments,
+            steps: 0,
+            mu_product: 1.0,
+            buffers,
+            threads,
+        })
     }
 
     /// The hyperparameters, with the learning rate of the next step.
@@ -228,7 +248,19 @@ impl<R: Rule, S: Scalar> FlatOptimizer<R, S> {
         }
         match saved.keys().next() {
             Some(name) => problem(format!("it has no buffer {name} with this configuration")),
-            None => Ok(Self { rule, decay_on, parameters, segments, steps, mu_product, buffers }),
+            None => {
+                let threads = Threads::one();
+                Ok(Self {
+                    rule,
+                    decay_on,
+                    parameters,
+                    segments,
+                    steps,
+                    mu_product,
+                    buffers,
+                    threads,
+                })
+            }
         }
     }
 
@@ -252,7 +284,8 @@ impl<R: Rule, S: Scalar> Optimizer<S> for FlatOptimizer<R, S> {
         // A count that was read from a file may be at its end.
         self.steps = self.steps.saturating_add(1);
         let buffers = self.buffers.each_mut().map(Vec::as_mut_slice);
-        let pass = Pass { theta, gradient, buffers, segments: &self.segments };
+        let pass =
+            Pass { theta, gradient, buffers, segments: &self.segments, threads: &self.threads };
         self.rule.step(self.steps, &mut self.mu_product, pass);
         Ok(())
     }
@@ -266,6 +299,10 @@ impl<R: Rule, S: Scalar> Optimizer<S> for FlatOptimizer<R, S> {
             panic!("{error}");
         }
         self.rule.set_learning_rate(rate);
+    }
+
+    fn set_threads(&mut self, threads: &Threads) {
+        self.threads = threads.clone();
     }
 
     fn steps(&self) -> u64 {

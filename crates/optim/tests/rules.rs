@@ -9,7 +9,7 @@ use chainrule_optim::{
     AdamWConfig, DecayOn, FlatOptimizer, OptimError, Optimizer, OptimizerConfig, OptimizerState,
     Sgd, SgdConfig,
 };
-use chainrule_tensor::Scalar;
+use chainrule_tensor::{Scalar, Threads};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -357,4 +357,27 @@ fn too_many_parameters_are_an_error() {
     let adam = OptimizerConfig::from_name("adam").unwrap();
     let error = adam.build::<f64>(usize::MAX / 4, DecayOn::All).unwrap_err();
     assert!(matches!(error, OptimError::TooLarge { optimizer: "adam", .. }), "{error}");
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let n = 70_003;
+    let gradient: Vec<f32> = (0..n).map(|i| (i as f32 * 0.37).sin()).collect();
+    for mut config in configs() {
+        config.set_weight_decay(0.01);
+        let run = |threads: &Threads| {
+            let decay_on = DecayOn::Ranges(vec![5..40_000, 60_000..n]);
+            let mut optimizer = config.build::<f32>(n, decay_on).unwrap();
+            optimizer.set_threads(threads);
+            let mut theta: Vec<f32> = (0..n).map(|i| (i as f32 * 0.11).cos()).collect();
+            for _ in 0..3 {
+                optimizer.step(&mut theta, &gradient).unwrap();
+            }
+            (bits(&theta), optimizer.state())
+        };
+        let alone = run(&Threads::one());
+        for count in [2, 3] {
+            assert!(run(&Threads::new(count).unwrap()) == alone, "{} {count}", config.name());
+        }
+    }
 }

@@ -14,7 +14,7 @@ mod view;
 pub use error::TensorError;
 pub use matrix::Matrix;
 pub use num_traits;
-pub use product::{mul_nn, mul_nt, mul_tn};
+pub use product::{affine, mul_nn, mul_nt, mul_tn};
 pub use scalar::Scalar;
 pub use simd::vectorised;
 pub use threads::Threads;

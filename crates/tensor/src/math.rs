@@ -12,7 +12,7 @@
 //! | --- | --- | --- |
 //! | [`exp`] | 1.0 | 1 |
 //! | [`exp_m1`] | 1.6 | 2 |
-//! | [`ln_1p_unit`] | 1.9 | 2 |
+//! | [`ln_1p`] | 1.9 | 2 |
 //! | [`tanh`] | 2.5 | 3 |
 //! | [`sigmoid`] | 2.1 | 2 |
 //! | [`softplus`] | 2.2 | 2 |
@@ -25,8 +25,8 @@ pub trait Exponential: Sized {
     fn exp(x: Self) -> Self;
     /// `e^x − 1`, accurate near 0.
     fn exp_m1(x: Self) -> Self;
-    /// `ln(1 + y)` for `0 ≤ y ≤ 1`.
-    fn ln_1p_unit(y: Self) -> Self;
+    /// `ln(1 + y)` for `y ≥ 0`.
+    fn ln_1p(y: Self) -> Self;
     /// Φ(x), the cumulative distribution of the standard normal, accurate in the lower tail.
     fn normal_cdf(x: Self) -> Self;
 }
@@ -49,11 +49,17 @@ pub fn exp_m1<S: Scalar>(x: S) -> S {
     <S as Exponential>::exp_m1(x)
 }
 
-/// `ln(1 + y)` for `0 ≤ y ≤ 1`, as softplus and the log of a sigmoid need it; outside that range
+/// `ln(1 + y)` for `y ≥ 0`, as softplus and the logarithm of a sum of exponentials need it; below 0
 /// the result is meaningless.
+///
+/// ```
+/// use chainrule_tensor::math::ln_1p;
+/// assert_eq!(ln_1p(1e-30_f32), 1e-30);
+/// assert!((ln_1p(2.0_f64) - 3.0_f64.ln()).abs() < 1e-15);
+/// ```
 #[inline(always)]
-pub fn ln_1p_unit<S: Scalar>(y: S) -> S {
-    <S as Exponential>::ln_1p_unit(y)
+pub fn ln_1p<S: Scalar>(y: S) -> S {
+    <S as Exponential>::ln_1p(y)
 }
 
 /// `σ(x) = 1 / (1 + e^{−x})`, with full relative accuracy in the lower tail.
@@ -75,7 +81,7 @@ pub fn tanh<S: Scalar>(x: S) -> S {
 #[inline(always)]
 pub fn softplus<S: Scalar>(x: S) -> S {
     let positive = if x < S::zero() { S::zero() } else { x };
-    positive + ln_1p_unit(exp(-x.abs()))
+    positive + ln_1p(exp(-x.abs()))
 }
 
 /// `Φ(x) = erfc(−x/√2) / 2`, the cumulative distribution of the standard normal.
@@ -159,16 +165,24 @@ macro_rules! exponential {
                 (scale1 * p + (scale1 - inverse2)) * scale2
             }
 
-            // ln(1+y) = 2 atanh(y/(2+y)); above √2 − 1, ln 2 is split off first.
+            // 1 + y = 2^k (1 + f) with f in [√½ − 1, √2 − 1]; ln(1 + f) = 2 atanh(f / (2 + f)). What
+            // rounding 1 + y to u leaves, divided by u, is its share of the logarithm.
             #[inline(always)]
-            fn ln_1p_unit(y: Self) -> Self {
-                let upper = y > 0.414_213_56;
-                let numerator = if upper { y - 1.0 } else { y };
-                let denominator = if upper { y + 3.0 } else { y + 2.0 };
-                let base = if upper { std::$float::consts::LN_2 } else { 0.0 };
-                let s = numerator / denominator;
+            fn ln_1p(y: Self) -> Self {
+                const HALF_ROOT: $bits = std::$float::consts::FRAC_1_SQRT_2.to_bits();
+                let u = 1.0 + y;
+                let rest = if y < 1.0 { y - (u - 1.0) } else { (y - u) + 1.0 };
+                let k = (u.to_bits().wrapping_sub(HALF_ROOT) >> $mantissa) as i32;
+                let m = <$float>::from_bits(u.to_bits().wrapping_sub((k as $bits) << $mantissa));
+                let small = k == 0;
+                let f = if small { y } else { m - 1.0 };
+                let rest = if small { 0.0 } else { rest / u };
+                let k = k as $float;
+                let s = f / (2.0 + f);
                 let z = s * s;
-                base + (s + s + (s + s) * (z * polynomial(z, $atanh)))
+                let ln = k * $ln2_high
+                    + (s + s + ((s + s) * (z * polynomial(z, $atanh)) + (k * $ln2_low + rest)));
+                if y == <$float>::INFINITY { y } else { ln }
             }
 
             #[inline(always)]
@@ -245,7 +259,7 @@ mod tests {
         let functions: [Pair; 6] = [
             ("exp", exp, f64::exp, -110.0, 89.0),
             ("exp_m1", exp_m1, f64::exp_m1, -110.0, 89.0),
-            ("ln_1p_unit", ln_1p_unit, f64::ln_1p, 0.0, 1.0),
+            ("ln_1p", ln_1p, f64::ln_1p, 0.0, 1e6),
             ("tanh", tanh, f64::tanh, -20.0, 20.0),
             ("sigmoid", sigmoid, |x| 1.0 / (1.0 + (-x).exp()), -104.0, 104.0),
             ("softplus", softplus, |x| x.max(0.0) + (-x.abs()).exp().ln_1p(), -104.0, 104.0),
@@ -272,7 +286,7 @@ mod tests {
         let functions: [Pair; 6] = [
             ("exp", exp, f64::exp, -750.0, 710.0),
             ("exp_m1", exp_m1, f64::exp_m1, -750.0, 710.0),
-            ("ln_1p_unit", ln_1p_unit, f64::ln_1p, 0.0, 1.0),
+            ("ln_1p", ln_1p, f64::ln_1p, 0.0, 1e6),
             ("tanh", tanh, f64::tanh, -25.0, 25.0),
             ("sigmoid", sigmoid, sigmoid_by_std, -750.0, 750.0),
             ("softplus", softplus, |x| x.max(0.0) + (-x.abs()).exp().ln_1p(), -750.0, 750.0),
@@ -303,11 +317,13 @@ mod tests {
             assert_eq!(tanh(-inf), -S::one());
             assert_eq!(sigmoid(-inf), S::zero());
             assert_eq!(sigmoid(inf), S::one());
+            assert_eq!(ln_1p(S::zero()), S::zero());
+            assert_eq!(ln_1p(inf), inf);
             assert_eq!(softplus(-inf), S::zero());
             assert_eq!(softplus(inf), inf);
             assert_eq!(normal_cdf(-inf), S::zero());
             assert_eq!(normal_pdf(inf), S::zero());
-            for f in [exp, exp_m1, tanh, sigmoid, softplus, normal_cdf, normal_pdf] {
+            for f in [exp, exp_m1, ln_1p, tanh, sigmoid, softplus, normal_cdf, normal_pdf] {
                 assert!(f(nan).is_nan());
             }
             assert_eq!(tanh(S::min_positive_value()), S::min_positive_value());

@@ -123,19 +123,20 @@ impl<S: Scalar> Matrix<S> {
     ///
     /// # Panics
     /// If there are fewer rows.
+    #[inline]
     pub fn first_rows(&self, n: usize) -> MatrixView<'_, S> {
         assert!(n <= self.rows, "{n} rows of a matrix with {} rows", self.rows);
-        MatrixView::new(&self.data[..n * self.cols], n, self.cols).expect("a prefix of whole rows")
+        MatrixView::of_rows(&self.data[..n * self.cols], n, self.cols)
     }
 
     /// A mutable view of the first `n` rows.
     ///
     /// # Panics
     /// If there are fewer rows.
+    #[inline]
     pub fn first_rows_mut(&mut self, n: usize) -> MatrixViewMut<'_, S> {
         assert!(n <= self.rows, "{n} rows of a matrix with {} rows", self.rows);
-        MatrixViewMut::new(&mut self.data[..n * self.cols], n, self.cols)
-            .expect("a prefix of whole rows")
+        MatrixViewMut::of_rows(&mut self.data[..n * self.cols], n, self.cols)
     }
 
     /// Row `i`, from 0.

@@ -2,7 +2,7 @@
 //!
 //! | form | function | in a step |
 //! | --- | --- | --- |
-//! | `C = A Bᵀ` | [`mul_nt`] | forward: `A_i = H_{i-1} W_iᵀ` |
+//! | `C = A Bᵀ` | [`mul_nt`], [`affine`] | forward: `A_i = H_{i-1} W_iᵀ + 1 b_iᵀ` |
 //! | `C = A B` | [`mul_nn`] | hidden units: `∇_{H_{i-1}} L = ∇_{A_i} L · W_i` |
 //! | `C = Aᵀ B` | [`mul_tn`] | weights: `∇_{W_i} L = (∇_{A_i} L)ᵀ H_{i-1}` |
 //!
@@ -38,6 +38,27 @@ pub enum Store {
     Replace,
     /// Add to it.
     Add,
+}
+
+/// What a product starts from.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub enum Begin<'a, S> {
+    /// 0.
+    Zero,
+    /// What stands in the destination.
+    Destination,
+    /// This row, in every row.
+    Row(&'a [S]),
+}
+
+impl<S> From<Store> for Begin<'_, S> {
+    fn from(store: Store) -> Self {
+        match store {
+            Store::Replace => Self::Zero,
+            Store::Add => Self::Destination,
+        }
+    }
 }
 
 /// A row-major (rows × cols) matrix or the transpose of one, without copying.
@@ -85,13 +106,13 @@ fn multiply_tiled<S: Scalar>(
     a: Operand<'_, S>,
     b: Operand<'_, S>,
     mut c: MatrixViewMut<'_, S>,
-    store: Store,
+    begin: Begin<'_, S>,
     threads: &Threads,
 ) {
     let (m, n, k) = (c.rows(), c.cols(), a.inner());
     let work = m.saturating_mul(n).saturating_mul(k);
     let parts = (work / MIN_WORK_PER_THREAD).min(m.max(n) / MIN_BLOCK).clamp(1, threads.count());
-    let whole = Part::new(a, b, c.as_mut_slice(), n, store);
+    let whole = Part::new(a, b, c.as_mut_slice(), n, begin);
     if parts == 1 {
         return arch.dispatch(whole);
     }
@@ -121,12 +142,12 @@ unsafe impl<S: Scalar> Sync for Shared<S> {}
 /// [`mul_tn`].
 #[doc(hidden)]
 pub trait Product: Sized {
-    /// `C = A B` or `C += A B`.
+    /// `C = begin + A B`.
     fn multiply(
         a: Operand<'_, Self>,
         b: Operand<'_, Self>,
         c: MatrixViewMut<'_, Self>,
-        store: Store,
+        begin: Begin<'_, Self>,
         threads: &Threads,
     );
 }
@@ -138,10 +159,10 @@ macro_rules! product {
                 a: Operand<'_, Self>,
                 b: Operand<'_, Self>,
                 c: MatrixViewMut<'_, Self>,
-                store: Store,
+                begin: Begin<'_, Self>,
                 threads: &Threads,
             ) {
-                multiply(a, b, c, store, threads);
+                multiply(a, b, c, begin, threads);
             }
         }
     };
@@ -154,7 +175,7 @@ fn multiply<S: Scalar + Gemm>(
     a: Operand<'_, S>,
     b: Operand<'_, S>,
     mut c: MatrixViewMut<'_, S>,
-    store: Store,
+    begin: Begin<'_, S>,
     threads: &Threads,
 ) {
     let (m, n, k) = (c.rows(), c.cols(), a.inner());
@@ -163,14 +184,14 @@ fn multiply<S: Scalar + Gemm>(
     }
     match arch() {
         Arch::Scalar => {}
-        arch => return multiply_tiled(arch, a, b, c, store, threads),
+        arch => return multiply_tiled(arch, a, b, c, begin, threads),
     }
     let parts = parts((m, n, k));
     if parts < 2 {
-        S::gemm_rows(a, b, 0, c.as_mut_slice(), store);
+        S::gemm_rows(a, b, 0, c.as_mut_slice(), begin);
     } else {
         threads.split_rows(c, parts, |first, mut c| {
-            S::gemm_rows(a, b, first, c.as_mut_slice(), store);
+            S::gemm_rows(a, b, first, c.as_mut_slice(), begin);
         });
     }
 }
@@ -208,7 +229,32 @@ pub fn mul_nt<S: Scalar>(
     threads: &Threads,
 ) {
     check("A Bᵀ", (a.rows(), a.cols()), (b.cols(), b.rows()), (c.rows(), c.cols()));
-    S::multiply(Operand::plain(a), Operand::transposed(b), c, store, threads);
+    S::multiply(Operand::plain(a), Operand::transposed(b), c, store.into(), threads);
+}
+
+/// `C = A Bᵀ + 1 vᵀ`, a row `v` added to every row: `a` (m × k), `b` (n × k), `v` (n), `c` (m × n).
+/// The pre-activations of a layer, `A = X Wᵀ + 1 bᵀ`.
+///
+/// # Panics
+/// If the shapes do not fit.
+///
+/// ```
+/// use chainrule_tensor::{Matrix, Threads, affine};
+/// let (x, w) = (Matrix::from_rows(&[[1.0, 2.0]]), Matrix::from_rows(&[[3.0, 4.0], [5.0, 6.0]]));
+/// let mut a = Matrix::zeros(1, 2);
+/// affine(x.view(), w.view(), &[0.5, 0.0], a.view_mut(), &Threads::one());
+/// assert_eq!(a.as_slice(), [11.5, 17.0]);
+/// ```
+pub fn affine<S: Scalar>(
+    a: MatrixView<'_, S>,
+    b: MatrixView<'_, S>,
+    v: &[S],
+    c: MatrixViewMut<'_, S>,
+    threads: &Threads,
+) {
+    check("A Bᵀ + 1 vᵀ", (a.rows(), a.cols()), (b.cols(), b.rows()), (c.rows(), c.cols()));
+    assert_eq!(v.len(), c.cols(), "A Bᵀ + 1 vᵀ: one value of v a column");
+    S::multiply(Operand::plain(a), Operand::transposed(b), c, Begin::Row(v), threads);
 }
 
 /// `C = A B` or `C += A B`: `a` (m × k), `b` (k × n), `c` (m × n).
@@ -223,7 +269,7 @@ pub fn mul_nn<S: Scalar>(
     threads: &Threads,
 ) {
     check("A B", (a.rows(), a.cols()), (b.rows(), b.cols()), (c.rows(), c.cols()));
-    S::multiply(Operand::plain(a), Operand::plain(b), c, store, threads);
+    S::multiply(Operand::plain(a), Operand::plain(b), c, store.into(), threads);
 }
 
 /// `C = Aᵀ B` or `C += Aᵀ B`: `a` (k × m), `b` (k × n), `c` (m × n).
@@ -238,7 +284,7 @@ pub fn mul_tn<S: Scalar>(
     threads: &Threads,
 ) {
     check("Aᵀ B", (a.cols(), a.rows()), (b.rows(), b.cols()), (c.rows(), c.cols()));
-    S::multiply(Operand::transposed(a), Operand::plain(b), c, store, threads);
+    S::multiply(Operand::transposed(a), Operand::plain(b), c, store.into(), threads);
 }
 
 #[cfg(test)]
@@ -266,27 +312,41 @@ mod tests {
     /// The tiles with vectors of one number, which Miri can watch, against a plain chain; and with
     /// the processor's own vectors.
     fn one_chain_an_element<S: Scalar>() {
-        let shapes = [(1, 1, 1), (4, 3, 0), (5, 1, 9), (7, 20, 5), (25, 9, 17), (4, 40, 3)];
+        let shapes = [
+            (1, 1, 1),
+            (4, 3, 0),
+            (5, 1, 9),
+            (7, 20, 5),
+            (25, 9, 17),
+            (4, 40, 3),
+            (40, 2, 11),
+            (13, 4, 9),
+        ];
         let large = [(200, 70, 600), (33, 2100, 40)];
         for (m, n, k) in shapes.into_iter().chain(large.into_iter().filter(|_| !cfg!(miri))) {
             for (ta, tb) in [(false, true), (false, false), (true, false), (true, true)] {
                 let a = if ta { values::<S>(k, m) } else { values(m, k) };
                 let b = if tb { values::<S>(n, k) } else { values(k, n) };
-                for store in [Store::Replace, Store::Add] {
+                let row = values::<S>(1, n);
+                for begin in [Begin::Zero, Begin::Destination, Begin::Row(row.as_slice())] {
                     let chain = |i, j| {
                         let a = |p| if ta { a[(p, i)] } else { a[(i, p)] };
                         let b = |p| if tb { b[(j, p)] } else { b[(p, j)] };
-                        let start = if store == Store::Add { S::one() } else { S::zero() };
+                        let start = match begin {
+                            Begin::Zero => S::zero(),
+                            Begin::Destination => S::one(),
+                            Begin::Row(row) => row[j],
+                        };
                         (0..k).fold(start, |sum, p| a(p).mul_add(b(p), sum))
                     };
                     let product = |run: &dyn Fn(Part<S>)| {
                         let mut c = Matrix::from_fn(m, n, |_, _| S::one());
                         let (a, b) = (operand(&a, ta), operand(&b, tb));
-                        run(Part::new(a, b, c.as_mut_slice(), n, store));
+                        run(Part::new(a, b, c.as_mut_slice(), n, begin));
                         c
                     };
                     let scalar = product(&|part| part.with_simd(pulp::Scalar::new()));
-                    let place = format!("{m}×{n}×{k} {ta} {tb} {store:?} {}", S::NAME);
+                    let place = format!("{m}×{n}×{k} {ta} {tb} {begin:?} {}", S::NAME);
                     if m >= vector::FEW_ROWS || ta || !tb {
                         assert_eq!(scalar, Matrix::from_fn(m, n, chain), "{place}");
                         if let arch @ (Arch::V3(_) | Arch::V4(_)) = Arch::new() {

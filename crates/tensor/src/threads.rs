@@ -3,6 +3,7 @@
 mod team;
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::{MatrixViewMut, Scalar, TensorError};
@@ -90,7 +91,7 @@ impl Threads {
     ) {
         let (rows, cols) = (matrix.rows(), matrix.cols());
         assert!(parts > 0 || rows == 0, "{rows} rows cut into no parts");
-        let base = Shared(matrix.into_slice().as_mut_ptr());
+        let base = Shared(matrix.into_slice().as_mut_ptr(), false);
         self.for_each(parts, |part| {
             let first = part * rows / parts;
             let height = (part + 1) * rows / parts - first;
@@ -106,9 +107,61 @@ impl Threads {
 }
 
 /// A pointer that the members of a team may use at once.
-struct Shared<S>(*mut S);
+/// Values that a thread must have at least to be worth waking.
+const MIN_VALUES: usize = 1 << 14;
 
-// SAFETY: `split_rows` derives disjoint slices from it, and `Scalar`s may be sent to any thread.
+impl Threads {
+    /// Cuts slices of one length, and empty ones, at the same places and runs `task` on the parts:
+    /// `task(range, parts)`, where `range` is the part's place in the slices. Short slices stay
+    /// whole, on the calling thread.
+    ///
+    /// # Panics
+    /// If two slices that are not empty differ in length.
+    ///
+    /// ```
+    /// use chainrule_tensor::Threads;
+    /// let x = vec![2.0_f32; 100_000];
+    /// let mut y = x.clone();
+    /// Threads::new(2)?.split([&mut y], |range, [y]| {
+    ///     y.iter_mut().zip(&x[range]).for_each(|(y, x)| *y *= x);
+    /// });
+    /// assert!(y.iter().all(|&y| y == 4.0));
+    /// # Ok::<(), chainrule_tensor::TensorError>(())
+    /// ```
+    #[inline]
+    pub fn split<S: Scalar, const N: usize>(
+        &self,
+        slices: [&mut [S]; N],
+        task: impl Fn(Range<usize>, [&mut [S]; N]) + Sync,
+    ) {
+        let len = slices.iter().map(|slice| slice.len()).max().unwrap_or(0);
+        let fit = slices.iter().all(|slice| slice.is_empty() || slice.len() == len);
+        assert!(fit, "slices to split differ in length");
+        if len < 2 * MIN_VALUES || self.count() == 1 {
+            return task(0..len, slices);
+        }
+        let parts = (len / MIN_VALUES).min(self.count());
+        let bases = slices.map(|slice| Shared(slice.as_mut_ptr(), slice.is_empty()));
+        self.for_each(parts, |part| {
+            // Whole cache lines, but for the ends.
+            let cut = |part: usize| if part == parts { len } else { part * len / parts / 64 * 64 };
+            let range = cut(part)..cut(part + 1);
+            let slices = bases.each_ref().map(|&Shared(base, empty)| {
+                let range = if empty { 0..0 } else { range.clone() };
+                // SAFETY: the borrows of the slices last until `for_each` returns; the range lies
+                // within them; it is that of no other part, since the cuts are monotone in
+                // `part`, and `for_each` runs each part once.
+                unsafe { std::slice::from_raw_parts_mut(base.add(range.start), range.len()) }
+            });
+            task(range, slices);
+        });
+    }
+}
+
+/// The start of a slice that threads share, and whether the slice is empty.
+struct Shared<S>(*mut S, bool);
+
+// SAFETY: only disjoint slices are derived from it, and `Scalar`s may be sent to any thread.
 unsafe impl<S: Scalar> Sync for Shared<S> {}
 
 impl Default for Threads {
@@ -157,6 +210,29 @@ mod tests {
             });
             assert_eq!(matrix, Matrix::from_fn(rows, cols, |i, _| (i + 1) as f32));
         }
+    }
+
+    #[test]
+    fn slices_are_split_at_the_same_places() {
+        for (count, len) in [(1, 10), (2, 2 * MIN_VALUES + 5), (3, 3 * MIN_VALUES), (2, 0)] {
+            let threads = Threads::new(count).unwrap();
+            let (mut x, mut y) = (vec![0.0_f32; len], vec![0.0_f32; len]);
+            threads.split([&mut x, &mut [], &mut y], |range, [x, none, y]| {
+                assert!(none.is_empty() && x.len() == y.len() && x.len() == range.len());
+                for (i, (x, y)) in range.zip(x.iter_mut().zip(y)) {
+                    *x += i as f32;
+                    *y -= i as f32;
+                }
+            });
+            assert!(x.iter().enumerate().all(|(i, &x)| x == i as f32));
+            assert!(y.iter().enumerate().all(|(i, &y)| y == -(i as f32)));
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "differ in length")]
+    fn slices_of_two_lengths_are_refused() {
+        Threads::one().split([&mut [0.0_f32; 2][..], &mut [0.0; 3]], |_, _| ());
     }
 
     #[test]

@@ -45,6 +45,13 @@ impl<'a, S: Scalar> MatrixView<'a, S> {
         Ok(Self { data, rows, cols })
     }
 
+    /// As [`MatrixView::new`], of a length that is known to fit.
+    #[inline]
+    pub(crate) fn of_rows(data: &'a [S], rows: usize, cols: usize) -> Self {
+        debug_assert_eq!(data.len(), rows * cols);
+        Self { data, rows, cols }
+    }
+
     /// One example as a (1 × n) matrix.
     pub fn from_row(row: &'a [S]) -> Self {
         Self { data: row, rows: 1, cols: row.len() }
@@ -104,6 +111,13 @@ impl<'a, S: Scalar> MatrixViewMut<'a, S> {
     pub fn new(data: &'a mut [S], rows: usize, cols: usize) -> Result<Self, TensorError> {
         check_length(data.len(), rows, cols)?;
         Ok(Self { data, rows, cols })
+    }
+
+    /// As [`MatrixViewMut::new`], of a length that is known to fit.
+    #[inline]
+    pub(crate) fn of_rows(data: &'a mut [S], rows: usize, cols: usize) -> Self {
+        debug_assert_eq!(data.len(), rows * cols);
+        Self { data, rows, cols }
     }
 
     /// One example as a (1 × n) matrix.

@@ -47,6 +47,7 @@ impl Layer<f64> for Claim {
         _: Kept<'_, f64>,
         _: MatrixView<'_, f64>,
         _: MatrixViewMut<'_, f64>,
+        _: &Threads,
     ) {
     }
     fn backward_input(

@@ -79,6 +79,7 @@ impl Layer<f64> for PRelu {
         _: Kept<'_, f64>,
         grad_h: MatrixView<'_, f64>,
         mut grad_a: MatrixViewMut<'_, f64>,
+        _: &Threads,
     ) {
         grad_a.copy_from(grad_h);
         grad_a.as_mut_slice().iter_mut().for_each(|g| *g *= self.0.at(Mistake::Activation));
@@ -172,6 +173,7 @@ impl Layer<f64> for Square {
         kept: Kept<'_, f64>,
         grad_h: MatrixView<'_, f64>,
         mut grad_a: MatrixViewMut<'_, f64>,
+        _: &Threads,
     ) {
         let s = &kept.theta[UNITS..];
         for (grad_h, grad_a) in grad_h.iter_rows().zip(grad_a.iter_rows_mut()) {

@@ -76,6 +76,7 @@ impl Layer<f64> for Sine {
         kept: Kept<'_, f64>,
         grad_h: MatrixView<'_, f64>,
         mut grad_a: MatrixViewMut<'_, f64>,
+        _: &Threads,
     ) {
         let sign = self.sign(Mistake::SignOfActivation);
         let pairs = kept.a.as_slice().iter().zip(grad_h.as_slice());
@@ -164,8 +165,9 @@ impl Layer<f64> for Forgetful {
         kept: Kept<'_, f64>,
         grad_h: MatrixView<'_, f64>,
         grad_a: MatrixViewMut<'_, f64>,
+        threads: &Threads,
     ) {
-        self.0.backward_activation(kept, grad_h, grad_a);
+        self.0.backward_activation(kept, grad_h, grad_a, threads);
     }
 
     fn backward_input(

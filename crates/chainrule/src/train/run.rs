@@ -56,10 +56,12 @@ impl<S: Scalar> Run<S> {
         let steps = (batches.len() as u64).saturating_mul(epochs as u64);
         let schedule = config.schedule.clone().with_total_steps(steps);
         schedule.validate(config.optimizer.learning_rate())?;
+        let mut optimizer = config.optimizer.build(network.parameter_count(), decay_on)?;
+        optimizer.set_threads(&threads);
         Ok(Self {
             workspace: Workspace::with_threads(network, batches.batch_size(), threads)?,
             gradient: vec![S::zero(); network.parameter_count()],
-            optimizer: config.optimizer.build(network.parameter_count(), decay_on)?,
+            optimizer,
             schedule,
             base_rate: config.optimizer.learning_rate(),
             plateau: config.plateau.clone().map(ReduceOnPlateau::new).transpose()?,

@@ -42,6 +42,7 @@ impl Layer<f64> for Double {
         _: Kept<'_, f64>,
         grad_h: MatrixView<'_, f64>,
         mut grad_a: MatrixViewMut<'_, f64>,
+        _: &Threads,
     ) {
         grad_a.as_mut_slice().iter_mut().zip(grad_h.as_slice()).for_each(|(a, h)| *a = 2.0 * h);
     }

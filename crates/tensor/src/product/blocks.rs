@@ -9,8 +9,8 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::lanes::Lanes;
-use super::tile::{MAX_ROWS, Start, Tile, VECTORS};
-use super::{Operand, Store, pack, scratch, vector};
+use super::tile::{Destination, Left, MAX_ROWS, Panel, Start, VECTORS, strips};
+use super::{Begin, Operand, pack, scratch, vector};
 
 /// Bytes of a packed panel of B: half of a first-level cache.
 const PANEL_BYTES: usize = 16 << 10;
@@ -37,6 +37,10 @@ impl<T> Strided<T> {
         Self { data: operand.data.as_ptr(), row, col }
     }
 
+    fn transposed(self) -> Self {
+        Self { data: self.data, row: self.col, col: self.row }
+    }
+
     /// # Safety
     /// The element must exist.
     #[inline(always)]
@@ -51,12 +55,11 @@ impl<T> Strided<T> {
 pub(super) struct Part<T> {
     a: Strided<T>,
     b: Strided<T>,
-    c: *mut T,
-    c_row: usize,
+    c: Destination<T>,
     rows: Range<usize>,
     cols: Range<usize>,
     k: usize,
-    store: Store,
+    start: Start<T>,
 }
 
 impl<T: Lanes> Part<T> {
@@ -67,18 +70,21 @@ impl<T: Lanes> Part<T> {
         b: Operand<'_, T>,
         c: &mut [T],
         cols: usize,
-        store: Store,
+        begin: Begin<'_, T>,
     ) -> Self {
         let k = if a.transposed { a.rows } else { a.cols };
         Self {
             a: Strided::new(a),
             b: Strided::new(b),
-            c: c.as_mut_ptr(),
-            c_row: cols,
+            c: Destination { data: c.as_mut_ptr(), row: cols, col: 1 },
             rows: 0..c.len() / cols,
             cols: 0..cols,
             k,
-            store,
+            start: match begin {
+                Begin::Zero => Start::Zero,
+                Begin::Destination => Start::Destination,
+                Begin::Row(row) => Start::Row(row.as_ptr()),
+            },
         }
     }
 
@@ -87,6 +93,23 @@ impl<T: Lanes> Part<T> {
         debug_assert!(rows.end <= self.rows.end && cols.end <= self.cols.end, "a part of C");
         Self { rows, cols, ..self.clone() }
     }
+
+    /// The same part as `Cᵀ = Bᵀ Aᵀ`.
+    fn transposed(self) -> Self {
+        Self {
+            a: self.b.transposed(),
+            b: self.a.transposed(),
+            c: Destination { data: self.c.data, row: self.c.col, col: self.c.row },
+            rows: self.cols,
+            cols: self.rows,
+            k: self.k,
+            start: match self.start {
+                Start::Row(row) => Start::Column(row),
+                Start::Column(column) => Start::Row(column),
+                start => start,
+            },
+        }
+    }
 }
 
 impl<T: Lanes> WithSimd for Part<T> {
@@ -94,63 +117,83 @@ impl<T: Lanes> WithSimd for Part<T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        if self.rows.is_empty() || self.cols.is_empty() {
+        let (m, n) = (self.rows.len(), self.cols.len());
+        if m == 0 || n == 0 {
             return;
         }
-        if self.rows.len() < vector::FEW_ROWS && self.b.row == 1 && self.a.col == 1 {
+        if m < vector::FEW_ROWS && self.b.row == 1 && self.a.col == 1 {
             self.dot_products(simd);
+        } else if n < m && 2 * n <= T::lanes::<S>() {
+            // Its few columns would leave the vectors mostly empty.
+            self.transposed().blocks(simd);
         } else {
             self.blocks(simd);
         }
     }
 }
 
-/// `count` cut into strips of nearly equal height, each at most `most`.
+/// A range in blocks of a size, the last one smaller.
 #[inline(always)]
-fn strips(count: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
-    let strips = count.div_ceil(most);
-    (0..strips).map(move |s| s * count / strips..(s + 1) * count / strips)
+fn blocks_of(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
+    let Range { mut start, end } = range;
+    std::iter::from_fn(move || {
+        let block = start..end.min(start + size);
+        start = block.end;
+        (!block.is_empty()).then_some(block)
+    })
+}
+
+/// Columns of a whole panel.
+#[inline(always)]
+fn width<T: Lanes, S: Simd>() -> usize {
+    VECTORS * T::lanes::<S>()
+}
+
+/// How wide a panel of so many columns is: whole vectors.
+#[inline(always)]
+fn panel_width<T: Lanes, S: Simd>(cols: usize) -> usize {
+    if cols <= T::lanes::<S>() { T::lanes::<S>() } else { width::<T, S>() }
 }
 
 impl<T: Lanes> Part<T> {
     /// `A Bᵀ` of a few rows.
     #[inline(always)]
     fn dot_products<S: Simd>(self, simd: S) {
-        let Self { a, b, c, c_row, rows, cols, k, store } = self;
+        let Self { a, b, c, rows, cols, k, start } = self;
         for i in rows {
             // SAFETY: row `i` of A, the columns `cols` of B and of row `i` of C exist, and no
             // other thread writes there.
             unsafe {
-                let c = std::slice::from_raw_parts_mut(c.add(i * c_row + cols.start), cols.len());
-                let (a, b_rows) = (a.at(i, 0), b.at(0, cols.start));
-                vector::dot_rows(simd, a, b_rows, b.col, k, c, store == Store::Add);
+                let start = start.at(0, cols.start);
+                let c = std::slice::from_raw_parts_mut(c.at(i, cols.start), cols.len());
+                vector::dot_rows(simd, a.at(i, 0), b.at(0, cols.start), b.col, k, c, start);
             }
         }
     }
 
     #[inline(always)]
     fn blocks<S: Simd>(self, simd: S) {
-        let width = VECTORS * T::lanes::<S>();
-        let depth = (PANEL_BYTES / (width * size_of::<T>())).max(1).min(self.k.max(1));
+        let width = width::<T, S>();
+        let depth = self.k.clamp(1, PANEL_BYTES / (width * size_of::<T>()));
         let (m, n) = (self.rows.len(), self.cols.len());
         let pack_b = self.b.row == 1 || m > FEW * MAX_ROWS;
         // A given by columns is read along the columns anyway; far apart, they would each need a
         // page of their own.
         let near = self.a.row == 1 && self.a.col * depth * size_of::<T>() <= NEAR_BYTES;
         let pack_a = n > FEW * width && !near;
-        let panels = n.min(NC).div_ceil(width);
         // Without packing, room for the last panel, whose vectors are not whole.
-        let b_room = if pack_b { panels } else { 1 } * width * depth;
+        let b_room = match (pack_b, n % width) {
+            (true, _) => n.min(NC).div_ceil(width) * width * depth,
+            (false, 0) => 0,
+            (false, _) => width * depth,
+        };
         let a_room = if pack_a { m.min(MC) * depth + pack::SPILL } else { 0 };
         scratch::with(b_room + a_room, |scratch: *mut T| {
             // SAFETY: `b_room` values lie before the rest.
             let packed_a = unsafe { scratch.add(b_room) };
-            let block = Block { part: &self, width, packed_b: scratch, packed_a, pack_b, pack_a };
+            let block = Block { part: &self, packed_b: scratch, packed_a, pack_b, pack_a };
             for cols in blocks_of(self.cols.clone(), NC) {
-                let mut start = match self.store {
-                    Store::Replace => Start::Zero,
-                    Store::Add => Start::Destination,
-                };
+                let mut start = self.start;
                 for inner in blocks_of(0..self.k, depth) {
                     block.run(simd, cols.clone(), inner, start);
                     start = Start::Destination;
@@ -163,24 +206,9 @@ impl<T: Lanes> Part<T> {
     }
 }
 
-/// A range in blocks of a size, the last one smaller.
-#[inline(always)]
-fn blocks_of(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
-    let end = range.end;
-    range.step_by(size).map(move |start| start..(start + size).min(end))
-}
-
-/// How wide a panel of so many columns is: whole vectors.
-#[inline(always)]
-fn panel_width<T: Lanes, S: Simd>(cols: usize) -> usize {
-    let lanes = T::lanes::<S>();
-    if cols <= lanes { lanes } else { VECTORS * lanes }
-}
-
 /// Where the blocks of a part are packed, and whether.
 struct Block<'a, T> {
     part: &'a Part<T>,
-    width: usize,
     packed_b: *mut T,
     packed_a: *mut T,
     pack_b: bool,
@@ -190,9 +218,9 @@ struct Block<'a, T> {
 impl<T: Lanes> Block<'_, T> {
     /// The columns `cols` of C over the range `inner` of the inner dimension.
     #[inline(always)]
-    fn run<S: Simd>(&self, simd: S, cols: Range<usize>, inner: Range<usize>, start: Start) {
-        let Part { a, c, c_row, ref rows, .. } = *self.part;
-        let (width, k) = (self.width, inner.len());
+    fn run<S: Simd>(&self, simd: S, cols: Range<usize>, inner: Range<usize>, start: Start<T>) {
+        let Part { a, c, ref rows, .. } = *self.part;
+        let k = inner.len();
         // SAFETY: `rows`, `cols` and `inner` lie within the operands, which
         // the public functions have checked against each other; the packed operands have room for
         // `MC × k` and `NC × k` values (rounded up to whole panels), or for one panel.
@@ -204,30 +232,25 @@ impl<T: Lanes> Block<'_, T> {
                 if self.pack_a {
                     simd.vectorize(PackA { block: self, rows: rows.clone(), inner: inner.clone() });
                 }
-                for j in blocks_of(cols.clone(), width) {
+                for j in blocks_of(cols.clone(), width::<T, S>()) {
                     let (b, b_step) = self.panel(simd, &cols, &j, &inner);
-                    for strip in strips(rows.len(), MAX_ROWS) {
-                        let i = rows.start + strip.start;
-                        let (a, a_row, a_step) = if !self.pack_a {
-                            (a.at(i, inner.start), a.row, a.col)
-                        } else {
-                            (self.packed_a.add(strip.start * k).cast_const(), 1, strip.len())
-                        };
-                        Tile {
-                            a,
-                            a_row,
-                            a_step,
-                            b,
-                            b_step,
-                            c: c.add(i * c_row + j.start),
-                            c_row,
-                            rows: strip.len(),
-                            cols: j.len(),
-                            k,
-                            start,
-                        }
-                        .run(simd);
+                    let i = rows.start;
+                    let a = if self.pack_a {
+                        Left::Packed(self.packed_a)
+                    } else {
+                        Left::Strided { data: a.at(i, inner.start), row: a.row, col: a.col }
+                    };
+                    Panel {
+                        a,
+                        b,
+                        b_step,
+                        c: c.from(i, j.start),
+                        rows: rows.len(),
+                        cols: j.len(),
+                        k,
+                        start: start.at(i, j.start),
                     }
+                    .run(simd);
                 }
             }
         }
@@ -272,9 +295,9 @@ impl<T: Lanes> WithSimd for PackB<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { block: &Block { part, width, packed_b, .. }, cols, inner } = self;
+        let Self { block: &Block { part, packed_b, .. }, cols, inner } = self;
         let (b, k) = (part.b, inner.len());
-        for j in blocks_of(cols.clone(), width) {
+        for j in blocks_of(cols.clone(), width::<T, S>()) {
             // SAFETY: the ranges lie within B, and there is room for the panels of `cols`.
             unsafe {
                 let from = b.at(inner.start, j.start);
@@ -306,7 +329,7 @@ impl<T: Lanes> WithSimd for PackA<'_, T> {
         let (a, k) = (part.a, inner.len());
         // SAFETY: the ranges lie within A, and there is room for `rows`.
         unsafe {
-            for strip in strips(rows.len(), MAX_ROWS) {
+            for strip in strips(rows.len()) {
                 let from = a.at(rows.start + strip.start, inner.start);
                 let to = packed_a.add(strip.start * k);
                 if a.row == 1 {

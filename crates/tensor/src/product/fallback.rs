@@ -3,17 +3,17 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
-use super::{Operand, Store};
+use super::{Begin, Operand};
 
 /// faer's product of one element type.
 pub(super) trait Gemm: Sized {
-    /// Rows `first..first + c.rows()` of `A B` into `c`, on the calling thread.
+    /// Rows `first..first + c.rows()` of `begin + A B` into `c`, on the calling thread.
     fn gemm_rows(
         a: Operand<'_, Self>,
         b: Operand<'_, Self>,
         first: usize,
         c: &mut [Self],
-        store: Store,
+        begin: Begin<'_, Self>,
     );
 }
 
@@ -25,7 +25,7 @@ macro_rules! gemm {
                 b: Operand<'_, Self>,
                 first: usize,
                 c: &mut [Self],
-                store: Store,
+                begin: Begin<'_, Self>,
             ) {
                 fn view<'a>(m: Operand<'a, $float>) -> MatRef<'a, $float> {
                     let view = MatRef::from_row_major_slice(m.data, m.rows, m.cols);
@@ -33,11 +33,15 @@ macro_rules! gemm {
                 }
                 let b = view(b);
                 let rows = c.len() / b.ncols();
-                let c = MatMut::from_row_major_slice_mut(c, rows, b.ncols());
-                let accum = match store {
-                    Store::Replace => Accum::Replace,
-                    Store::Add => Accum::Add,
+                let accum = match begin {
+                    Begin::Zero => Accum::Replace,
+                    Begin::Destination => Accum::Add,
+                    Begin::Row(row) => {
+                        c.chunks_exact_mut(row.len()).for_each(|c| c.copy_from_slice(row));
+                        Accum::Add
+                    }
                 };
+                let c = MatMut::from_row_major_slice_mut(c, rows, b.ncols());
                 matmul(c, accum, view(a).subrows(first, rows), b, 1.0, Par::Seq);
             }
         }

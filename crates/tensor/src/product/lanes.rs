@@ -32,6 +32,9 @@ pub trait Lanes: num_traits::Zero + Copy {
     /// The same number in every lane.
     fn splat<S: Simd>(simd: S, x: Self) -> Self::Vector<S>;
 
+    /// `x + y`.
+    fn add<S: Simd>(simd: S, x: Self::Vector<S>, y: Self::Vector<S>) -> Self::Vector<S>;
+
     /// `x y + z`, rounded once.
     fn mul_add<S: Simd>(
         simd: S,
@@ -83,7 +86,7 @@ pub trait Lanes: num_traits::Zero + Copy {
 }
 
 macro_rules! lanes {
-    ($float:ident, $side:literal, $turn:ident, $vector:ident, $mask:ident, $first:ident, $load:ident, $splat:ident, $mul_add:ident, $sum:ident) => {
+    ($float:ident, $side:literal, $turn:ident, $vector:ident, $mask:ident, $first:ident, $load:ident, $splat:ident, $add:ident, $mul_add:ident, $sum:ident) => {
         impl Lanes for $float {
             type Vector<S: Simd> = S::$vector;
             const SIDE: usize = $side;
@@ -132,6 +135,11 @@ macro_rules! lanes {
             }
 
             #[inline(always)]
+            fn add<S: Simd>(simd: S, x: S::$vector, y: S::$vector) -> S::$vector {
+                simd.$add(x, y)
+            }
+
+            #[inline(always)]
             fn mul_add<S: Simd>(
                 simd: S,
                 x: S::$vector,
@@ -158,6 +166,7 @@ lanes!(
     mask_between_m32s,
     mask_load_ptr_f32s,
     splat_f32s,
+    add_f32s,
     mul_add_f32s,
     reduce_sum_f32s
 );
@@ -170,6 +179,7 @@ lanes!(
     mask_between_m64s,
     mask_load_ptr_f64s,
     splat_f64s,
+    add_f64s,
     mul_add_f64s,
     reduce_sum_f64s
 );

@@ -67,12 +67,12 @@ pub(super) unsafe fn rows<T: Lanes, S: Simd>(
         unsafe {
             let (from, to) = (b.add(p * b_step), panel.add(p * width));
             if cols == width {
-                for v in (0..width).step_by(lanes) {
-                    T::store::<S>(to.add(v), T::load::<S>(from.add(v)));
+                for v in 0..width / lanes {
+                    T::store::<S>(to.add(v * lanes), T::load::<S>(from.add(v * lanes)));
                 }
             } else {
-                for v in (0..width).step_by(lanes) {
-                    T::store::<S>(to.add(v), T::splat(simd, T::zero()));
+                for v in 0..width / lanes {
+                    T::store::<S>(to.add(v * lanes), T::splat(simd, T::zero()));
                 }
                 copy_short(from, to, cols);
             }
@@ -101,13 +101,14 @@ pub(super) unsafe fn transposed<T: Lanes, S: Simd>(
     let side = T::SIDE;
     // From the last block on: the vectors of one may reach into the first columns of the next row,
     // which come later.
-    for j in (0..cols).step_by(side).rev() {
+    for block in (0..cols.div_ceil(side)).rev() {
+        let j = block * side;
         let height = side.min(cols - j);
         // SAFETY: as promised by the caller.
         unsafe {
             let (from, to) = (b.add(j * b_row), panel.add(j));
             let whole = k - k % side;
-            for p in (0..whole).step_by(side) {
+            for p in (0..k / side).map(|block| block * side) {
                 T::turn::<S>(from.add(p), b_row, height, to.add(p * width), width);
             }
             for p in whole..k {

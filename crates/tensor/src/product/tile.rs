@@ -1,5 +1,7 @@
 //! The innermost loop: a few rows and vectors of a product, held in registers.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 
 use super::lanes::Lanes;
@@ -12,85 +14,215 @@ pub(super) const VECTORS: usize = 2;
 
 /// What the sums of a tile start from.
 #[derive(Clone, Copy)]
-pub(super) enum Start {
+pub(super) enum Start<T> {
     /// 0.
     Zero,
     /// What stands in the destination.
     Destination,
+    /// The same row of values for all rows.
+    Row(*const T),
+    /// The same column of values for all columns.
+    Column(*const T),
 }
 
-/// `C = A B` or `C += A B` for a tile of C: `rows` × (at most `VECTORS` vectors), over `k`.
+impl<T> Start<T> {
+    /// Of the part of C whose first element is (i, j).
+    ///
+    /// # Safety
+    /// That element must exist.
+    #[inline(always)]
+    pub(super) unsafe fn at(self, i: usize, j: usize) -> Self {
+        // SAFETY: a row has a value for every column of C, a column one for every row.
+        unsafe {
+            match self {
+                Self::Row(row) => Self::Row(row.add(j)),
+                Self::Column(column) => Self::Column(column.add(i)),
+                start => start,
+            }
+        }
+    }
+}
+
+/// C in memory: element (i, j) at `data + i * row + j * col`; one of the two is 1.
+#[derive(Clone, Copy)]
+pub(super) struct Destination<T> {
+    pub(super) data: *mut T,
+    pub(super) row: usize,
+    pub(super) col: usize,
+}
+
+impl<T> Destination<T> {
+    /// # Safety
+    /// The element must exist.
+    #[inline(always)]
+    pub(super) unsafe fn at(self, i: usize, j: usize) -> *mut T {
+        // SAFETY: the caller promises that it lies in C.
+        unsafe { self.data.add(i * self.row + j * self.col) }
+    }
+
+    /// The part whose first element is (i, j).
+    ///
+    /// # Safety
+    /// As [`Destination::at`].
+    #[inline(always)]
+    pub(super) unsafe fn from(self, i: usize, j: usize) -> Self {
+        let Self { data, row, col } = self;
+        // SAFETY: the caller promises that it lies in C.
+        Self { data: unsafe { data.add(i * row + j * col) }, row, col }
+    }
+}
+
+/// `rows` cut into strips, each at most `MAX_ROWS` high and the last two of nearly equal height.
+/// (Without division, which would cost more than a small tile.)
+#[inline(always)]
+pub(super) fn strips(rows: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let left = rows - start;
+        let height = match left {
+            0 => return None,
+            _ if left <= MAX_ROWS => left,
+            _ if left < 2 * MAX_ROWS => left.div_ceil(2),
+            _ => MAX_ROWS,
+        };
+        start += height;
+        Some(start - height..start)
+    })
+}
+
+/// The rows of A that a panel is multiplied with.
+#[derive(Clone, Copy)]
+pub(super) enum Left<T> {
+    /// `A[i][p]` at `data + i * row + p * col`.
+    Strided { data: *const T, row: usize, col: usize },
+    /// Strip after strip, each column by column.
+    Packed(*const T),
+}
+
+/// `C = start + A B` for a panel of C: `rows` × (at most `VECTORS` vectors), over `k`.
 ///
 /// Every element is one chain of fused multiply-adds in the order of `k`, so that its bits depend
 /// on nothing but its own operands: not on the tile, nor on the width of a vector.
 #[derive(Clone, Copy)]
-pub(super) struct Tile<T> {
-    /// `A[i][p]` at `a + i * a_row + p * a_step`.
-    pub(super) a: *const T,
-    pub(super) a_row: usize,
-    pub(super) a_step: usize,
+pub(super) struct Panel<T> {
+    pub(super) a: Left<T>,
     /// `B[p]` at `b + p * b_step`; whole vectors can be read there.
     pub(super) b: *const T,
     pub(super) b_step: usize,
-    /// `C[i]` at `c + i * c_row`; `cols` values can be read and written there.
-    pub(super) c: *mut T,
-    pub(super) c_row: usize,
+    /// `rows × cols` values can be read and written there.
+    pub(super) c: Destination<T>,
     pub(super) rows: usize,
     pub(super) cols: usize,
     pub(super) k: usize,
-    pub(super) start: Start,
+    pub(super) start: Start<T>,
 }
 
-impl<T: Lanes> Tile<T> {
+impl<T: Lanes> Panel<T> {
     /// # Safety
-    /// The pointers must be valid as their fields say, `rows` within `1..=MAX_ROWS`, `cols` within
-    /// `1..=VECTORS * T::lanes::<S>()`, and nothing else may write to the tile meanwhile.
+    /// The pointers must be valid as their fields say, `cols` within
+    /// `1..=VECTORS * T::lanes::<S>()`, and nothing else may write to the panel meanwhile.
     #[inline(always)]
     pub(super) unsafe fn run<S: Simd>(self, simd: S) {
-        macro_rules! of_height {
-            ($($rows:literal)*) => {
-                match (self.rows, self.cols <= T::lanes::<S>(), self.a_row == 1) {
-                    $(($rows, true, true) => simd.vectorize(Fixed::<T, $rows, 1, true>(self)),
-                    ($rows, true, false) => simd.vectorize(Fixed::<T, $rows, 1, false>(self)),
-                    ($rows, false, true) => simd.vectorize(Fixed::<T, $rows, VECTORS, true>(self)),
-                    ($rows, false, false) => simd.vectorize(Fixed::<T, $rows, VECTORS, false>(self)),)*
-                    _ => unreachable!("a tile of {} rows", self.rows),
-                }
-            };
+        // Rows side by side in memory are reached without a multiplication.
+        let unit = match self.a {
+            Left::Strided { row, .. } => row == 1,
+            Left::Packed(_) => true,
+        };
+        match (self.cols <= T::lanes::<S>(), unit) {
+            (true, true) => simd.vectorize(Fixed::<T, 1, true>(self)),
+            (true, false) => simd.vectorize(Fixed::<T, 1, false>(self)),
+            (false, true) => simd.vectorize(Fixed::<T, VECTORS, true>(self)),
+            (false, false) => simd.vectorize(Fixed::<T, VECTORS, false>(self)),
         }
-        of_height!(1 2 3 4 5 6)
     }
 }
 
-/// A tile whose size the compiler knows, and whether `a_row` is 1.
-struct Fixed<T, const ROWS: usize, const VECS: usize, const UNIT: bool>(Tile<T>);
+/// A panel whose vectors in a row the compiler knows, and whether rows of A are side by side.
+struct Fixed<T, const VECS: usize, const UNIT: bool>(Panel<T>);
 
-impl<T: Lanes, const ROWS: usize, const VECS: usize, const UNIT: bool> WithSimd
-    for Fixed<T, ROWS, VECS, UNIT>
-{
+impl<T: Lanes, const VECS: usize, const UNIT: bool> WithSimd for Fixed<T, VECS, UNIT> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Tile { a, a_row, a_step, b, b_step, c, c_row, cols, k, start, .. } = self.0;
-        let a_row = if UNIT { 1 } else { a_row };
+        let panel = self.0;
+        for strip in strips(panel.rows) {
+            let i = strip.start;
+            // SAFETY: the strip lies within the panel, for which `Panel::run` has promises.
+            unsafe {
+                let (a, a_row, a_col) = match panel.a {
+                    Left::Strided { data, row, col } => (data.add(i * row), row, col),
+                    Left::Packed(data) => (data.add(i * panel.k), 1, strip.len()),
+                };
+                let a_row = if UNIT { 1 } else { a_row };
+                let tile = Tile {
+                    a,
+                    a_row,
+                    a_col,
+                    b: panel.b,
+                    b_step: panel.b_step,
+                    c: panel.c.from(i, 0),
+                    cols: panel.cols,
+                    k: panel.k,
+                    start: panel.start.at(i, 0),
+                };
+                match strip.len() {
+                    1 => tile.run::<S, 1, VECS>(simd),
+                    2 => tile.run::<S, 2, VECS>(simd),
+                    3 => tile.run::<S, 3, VECS>(simd),
+                    4 => tile.run::<S, 4, VECS>(simd),
+                    5 => tile.run::<S, 5, VECS>(simd),
+                    _ => tile.run::<S, MAX_ROWS, VECS>(simd),
+                }
+            }
+        }
+    }
+}
+
+/// A strip of a panel.
+struct Tile<T> {
+    /// `A[i][p]` at `a + i * a_row + p * a_col`.
+    a: *const T,
+    a_row: usize,
+    a_col: usize,
+    b: *const T,
+    b_step: usize,
+    c: Destination<T>,
+    cols: usize,
+    k: usize,
+    start: Start<T>,
+}
+
+impl<T: Lanes> Tile<T> {
+    /// # Safety
+    /// As [`Panel::run`], for `ROWS` rows.
+    #[inline(always)]
+    unsafe fn run<S: Simd, const ROWS: usize, const VECS: usize>(self, simd: S) {
+        let Self { a, a_row, a_col, b, b_step, c, cols, k, start } = self;
         let lanes = T::lanes::<S>();
-        let whole = cols == VECS * lanes;
         let mut sums = [[T::splat(simd, T::zero()); VECS]; ROWS];
-        // SAFETY: `Tile::run` promises that the operands may be read and the destination written
-        // at these places; a row that is not whole goes through `edge`.
+        // SAFETY: the caller promises that the operands may be read and the destination written
+        // at these places.
         unsafe {
-            if let Start::Destination = start {
-                for (i, sums) in sums.iter_mut().enumerate() {
-                    let row = c.add(i * c_row).cast_const();
-                    if whole {
-                        for (v, sum) in sums.iter_mut().enumerate() {
-                            *sum = T::load::<S>(row.add(v * lanes));
-                        }
-                    } else {
-                        let mut edge = [T::splat(simd, T::zero()); VECS];
-                        copy_short(row, edge.as_mut_ptr().cast(), cols);
-                        *sums = edge;
+            match start {
+                Start::Zero => {}
+                Start::Destination => {
+                    for (i, sums) in sums.iter_mut().enumerate() {
+                        *sums = if c.col == 1 {
+                            load::<T, S, VECS>(simd, c.at(i, 0), cols)
+                        } else {
+                            let mut row = [T::splat(simd, T::zero()); VECS];
+                            for j in 0..cols {
+                                *row.as_mut_ptr().cast::<T>().add(j) = *c.at(i, j);
+                            }
+                            row
+                        };
+                    }
+                }
+                Start::Row(row) => sums = [load::<T, S, VECS>(simd, row, cols); ROWS],
+                Start::Column(column) => {
+                    for (i, sums) in sums.iter_mut().enumerate() {
+                        *sums = [T::splat(simd, *column.add(i)); VECS];
                     }
                 }
             }
@@ -100,7 +232,7 @@ impl<T: Lanes, const ROWS: usize, const VECS: usize, const UNIT: bool> WithSimd
                 for (v, row) in row.iter_mut().enumerate() {
                     *row = T::load::<S>(b.add(v * lanes));
                 }
-                let a = a.add(p * a_step);
+                let a = a.add(p * a_col);
                 for (i, sums) in sums.iter_mut().enumerate() {
                     let factor = T::splat(simd, *a.add(i * a_row));
                     for (sum, row) in sums.iter_mut().zip(row) {
@@ -108,17 +240,72 @@ impl<T: Lanes, const ROWS: usize, const VECS: usize, const UNIT: bool> WithSimd
                     }
                 }
             }
-            for (i, sums) in sums.iter().enumerate() {
-                let row = c.add(i * c_row);
-                if whole {
-                    for (v, sum) in sums.iter().enumerate() {
-                        T::store::<S>(row.add(v * lanes), *sum);
-                    }
-                } else {
-                    // A copy, so that the sums themselves stay in registers.
-                    let edge = *sums;
-                    copy_short(edge.as_ptr().cast(), row, cols);
+            if c.col == 1 {
+                for (i, &sums) in sums.iter().enumerate() {
+                    store::<T, S, VECS>(sums, c.at(i, 0), cols);
                 }
+            } else {
+                // A copy, so that the sums themselves stay in registers.
+                let rows = sums;
+                for j in 0..cols {
+                    for (i, row) in rows.iter().enumerate() {
+                        *c.at(i, j) = *row.as_ptr().cast::<T>().add(j);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A row of `cols` values, in vectors; what stands in the others is not said.
+///
+/// # Safety
+/// `cols` values must be readable at `from`.
+#[inline(always)]
+unsafe fn load<T: Lanes, S: Simd, const VECS: usize>(
+    simd: S,
+    from: *const T,
+    cols: usize,
+) -> [T::Vector<S>; VECS] {
+    let lanes = T::lanes::<S>();
+    let mut row = [T::splat(simd, T::zero()); VECS];
+    for (v, vector) in row.iter_mut().enumerate() {
+        let start = v * lanes;
+        // SAFETY: the caller promises the values; a vector of which fewer are left is filled in
+        // memory.
+        unsafe {
+            if start + lanes <= cols {
+                *vector = T::load::<S>(from.add(start));
+            } else {
+                let mut edge = *vector;
+                copy_short(from.add(start), (&raw mut edge).cast(), cols.saturating_sub(start));
+                *vector = edge;
+            }
+        }
+    }
+    row
+}
+
+/// Writes the first `cols` values of a row.
+///
+/// # Safety
+/// `cols` values must be writable at `to`.
+#[inline(always)]
+unsafe fn store<T: Lanes, S: Simd, const VECS: usize>(
+    row: [T::Vector<S>; VECS],
+    to: *mut T,
+    cols: usize,
+) {
+    let lanes = T::lanes::<S>();
+    for (v, vector) in row.into_iter().enumerate() {
+        let start = v * lanes;
+        // SAFETY: the caller promises the room; a vector for which less is left goes through memory.
+        unsafe {
+            if start + lanes <= cols {
+                T::store::<S>(to.add(start), vector);
+            } else {
+                let edge = vector;
+                copy_short((&raw const edge).cast(), to.add(start), cols.saturating_sub(start));
             }
         }
     }

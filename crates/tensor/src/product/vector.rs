@@ -3,20 +3,21 @@
 use pulp::Simd;
 
 use super::lanes::Lanes;
+use super::tile::Start;
 
 /// Rows of A below which `A Bᵀ` is taken as dot products.
 pub(super) const FEW_ROWS: usize = 4;
 /// Rows of B that share the loads of a row of A.
 const TOGETHER: usize = 4;
 
-/// `C[j] = a · B[j]` or `C[j] += a · B[j]` for the `n` rows of B, each of `k` values.
+/// `C[j] = start + a · B[j]` for the `n` rows of B, each of `k` values.
 ///
 /// A dot product is summed in `2 × lanes` interleaved parts, the same for every row whatever its
 /// neighbours; which `n` rows are taken together does not change their bits.
 ///
 /// # Safety
-/// `k` values must be readable at `a` and at `b + j * b_row` for every `j < n`; `n` writable at
-/// `c`.
+/// `k` values must be readable at `a` and at `b + j * b_row` for every `j < n`, and `n` in a row to
+/// start from.
 #[inline(always)]
 pub(super) unsafe fn dot_rows<T: Lanes, S: Simd>(
     simd: S,
@@ -25,28 +26,43 @@ pub(super) unsafe fn dot_rows<T: Lanes, S: Simd>(
     b_row: usize,
     k: usize,
     c: &mut [T],
-    add: bool,
+    start: Start<T>,
 ) {
     let mut chunks = c.chunks_exact_mut(TOGETHER);
     let mut j = 0;
     for chunk in &mut chunks {
         // SAFETY: rows `j..j + TOGETHER` are below `n`.
-        let dots = unsafe { dots::<T, S, TOGETHER>(simd, a, b.add(j * b_row), b_row, k) };
-        put(chunk, &dots, add);
+        unsafe {
+            let dots = dots::<T, S, TOGETHER>(simd, a, b.add(j * b_row), b_row, k);
+            put(chunk, &dots, start.at(0, j));
+        }
         j += TOGETHER;
     }
     for c in chunks.into_remainder() {
         // SAFETY: row `j` is below `n`.
-        let dots = unsafe { dots::<T, S, 1>(simd, a, b.add(j * b_row), b_row, k) };
-        put(std::slice::from_mut(c), &dots, add);
+        unsafe {
+            let dots = dots::<T, S, 1>(simd, a, b.add(j * b_row), b_row, k);
+            put(std::slice::from_mut(c), &dots, start.at(0, j));
+        }
         j += 1;
     }
 }
 
+/// # Safety
+/// A row to start from must have a value for each of `c`, a column one.
 #[inline(always)]
-fn put<T: Lanes>(c: &mut [T], dots: &[T], add: bool) {
-    for (c, &dot) in c.iter_mut().zip(dots) {
-        *c = if add { *c + dot } else { dot };
+unsafe fn put<T: Lanes>(c: &mut [T], dots: &[T], start: Start<T>) {
+    for (j, (c, &dot)) in c.iter_mut().zip(dots).enumerate() {
+        // SAFETY: as promised by the caller.
+        let start = unsafe {
+            match start {
+                Start::Zero => T::zero(),
+                Start::Destination => *c,
+                Start::Row(row) => *row.add(j),
+                Start::Column(column) => *column,
+            }
+        };
+        *c = start + dot;
     }
 }
 
