@@ -108,7 +108,7 @@ impl Threads {
 
 /// A pointer that the members of a team may use at once.
 /// Values that a thread must have at least to be worth waking.
-const MIN_VALUES: usize = 1 << 14;
+const MIN_VALUES: usize = if cfg!(miri) { 1 << 7 } else { 1 << 14 };
 
 impl Threads {
     /// Cuts slices of one length, and empty ones, at the same places and runs `task` on the parts:

@@ -41,12 +41,10 @@ impl<T> Strided<T> {
         Self { data: self.data, row: self.col, col: self.row }
     }
 
-    /// # Safety
-    /// The element must exist.
+    /// Where an element is, or would be: an operand without inner dimension has none.
     #[inline(always)]
-    unsafe fn at(self, i: usize, j: usize) -> *const T {
-        // SAFETY: the caller promises that it lies in the operand.
-        unsafe { self.data.add(i * self.row + j * self.col) }
+    fn at(self, i: usize, j: usize) -> *const T {
+        self.data.wrapping_add(i * self.row + j * self.col)
     }
 }
 

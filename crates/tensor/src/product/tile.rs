@@ -151,7 +151,7 @@ impl<T: Lanes, const VECS: usize, const UNIT: bool> WithSimd for Fixed<T, VECS, 
             // SAFETY: the strip lies within the panel, for which `Panel::run` has promises.
             unsafe {
                 let (a, a_row, a_col) = match panel.a {
-                    Left::Strided { data, row, col } => (data.add(i * row), row, col),
+                    Left::Strided { data, row, col } => (data.wrapping_add(i * row), row, col),
                     Left::Packed(data) => (data.add(i * panel.k), 1, strip.len()),
                 };
                 let a_row = if UNIT { 1 } else { a_row };
