@@ -223,8 +223,8 @@ fn the_report_reads_as_two_lines() {
     assert!(text.contains("failed") && text.contains("worst entry 0: analytic -6"), "{text}");
 }
 
-/// Near a stationary point the differences' own error, `h² L'''/6`, is larger than a bound
-/// relative to `‖g‖`.
+/// `‖g‖`, which these checks keep off 0: near a stationary point the differences' own error,
+/// `h² L'''/6`, is larger than a bound relative to it.
 fn norm(gradient: &[f64]) -> f64 {
     gradient.iter().map(|g| g * g).sum::<f64>().sqrt()
 }

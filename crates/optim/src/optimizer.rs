@@ -200,7 +200,6 @@ impl<R: Rule, S: Scalar> FlatOptimizer<R, S> {
                 .map_err(|_| OptimError::TooLarge { optimizer: R::NAME, parameters })?;
             place.resize(parameters, S::of(initial));
         }
-        let threads = Threads::one();
         Ok(Self {
             rule,
             decay_on,
@@ -209,7 +208,7 @@ impl<R: Rule, S: Scalar> FlatOptimizer<R, S> {
             steps: 0,
             mu_product: 1.0,
             buffers,
-            threads,
+            threads: Threads::one(),
         })
     }
 
@@ -248,19 +247,16 @@ impl<R: Rule, S: Scalar> FlatOptimizer<R, S> {
         }
         match saved.keys().next() {
             Some(name) => problem(format!("it has no buffer {name} with this configuration")),
-            None => {
-                let threads = Threads::one();
-                Ok(Self {
-                    rule,
-                    decay_on,
-                    parameters,
-                    segments,
-                    steps,
-                    mu_product,
-                    buffers,
-                    threads,
-                })
-            }
+            None => Ok(Self {
+                rule,
+                decay_on,
+                parameters,
+                segments,
+                steps,
+                mu_product,
+                buffers,
+                threads: Threads::one(),
+            }),
         }
     }
 

@@ -70,7 +70,7 @@ pub struct RowSum<S> {
 }
 
 /// `e_j = e^{a_j − m}` of every row into `out`, with `m = max_k a_k`; then `row(i, e, sum)` may turn
-/// the row into what it needs, in the same pass.
+/// the row into what it needs, in the same pass. `a` and `out` are (examples × classes).
 ///
 /// # Panics
 /// If the shapes differ.
@@ -104,7 +104,8 @@ pub fn exponential_rows<S: Scalar>(
     );
 }
 
-/// [`exponential_rows`] without storing the exponentials: `row(i, sum)`, the same bits.
+/// [`exponential_rows`] without storing the exponentials: `row(i, sum)`, the same bits. `a` is
+/// (examples × classes).
 pub fn exponential_sums<S: Scalar>(a: MatrixView<'_, S>, mut row: impl FnMut(usize, RowSum<S>)) {
     vectorised(
         #[inline(always)]
