@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 use chainrule::tensor::product::Store;
-use chainrule::tensor::{Matrix, MatrixView, MatrixViewMut, Scalar, Threads};
+use chainrule::tensor::{Compute, Matrix, MatrixView, MatrixViewMut, Precision, Scalar};
 use chainrule::tensor::{mul_nn, mul_nt, mul_tn};
 use criterion::{BenchmarkId, Criterion, Throughput};
 
-type Product<S> = fn(MatrixView<'_, S>, MatrixView<'_, S>, MatrixViewMut<'_, S>, Store, &Threads);
+type Product<S> = fn(MatrixView<'_, S>, MatrixView<'_, S>, MatrixViewMut<'_, S>, Store, &Compute);
 
 /// Batch, inputs and outputs of a layer.
 const LAYERS: [(usize, usize, usize); 5] =
@@ -20,7 +20,7 @@ fn matrix<S: Scalar>(rows: usize, cols: usize) -> Matrix<S> {
     Matrix::from_fn(rows, cols, |i, j| S::of(((7 * i + 3 * j) % 11) as f64 / 11.0 - 0.5))
 }
 
-fn products<S: Scalar>(c: &mut Criterion) {
+fn products<S: Scalar>(c: &mut Criterion, precision: Precision, name_of_type: &str) {
     let forms: [(&str, Product<S>); 3] =
         [("mul_nt", mul_nt), ("mul_nn", mul_nn), ("mul_tn", mul_tn)];
     for (name, multiply) in forms {
@@ -35,14 +35,17 @@ fn products<S: Scalar>(c: &mut Criterion) {
             let a = if name == "mul_tn" { matrix::<S>(k, m) } else { matrix::<S>(m, k) };
             let b = if name == "mul_nt" { matrix::<S>(n, k) } else { matrix::<S>(k, n) };
             let mut product = Matrix::<S>::zeros(m, n);
-            let threads = Threads::one();
+            let compute = Compute::one().with_precision(precision);
             group.throughput(Throughput::Elements((2 * m * k * n) as u64));
-            group.bench_function(BenchmarkId::new(format!("{m}x{k}x{n}"), S::NAME), |bencher| {
-                bencher.iter(|| {
-                    let c = product.view_mut();
-                    multiply(a.view(), b.view(), c, Store::Replace, &threads);
-                });
-            });
+            group.bench_function(
+                BenchmarkId::new(format!("{m}x{k}x{n}"), name_of_type),
+                |bencher| {
+                    bencher.iter(|| {
+                        let c = product.view_mut();
+                        multiply(a.view(), b.view(), c, Store::Replace, &compute);
+                    });
+                },
+            );
         }
     }
 }
@@ -53,7 +56,8 @@ fn main() {
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_millis(500))
         .configure_from_args();
-    products::<f32>(&mut c);
-    products::<f64>(&mut c);
+    products::<f32>(&mut c, Precision::F32, "f32");
+    products::<f32>(&mut c, Precision::Bf16, "bf16");
+    products::<f64>(&mut c, Precision::F32, "f64");
     c.final_summary();
 }

@@ -1,6 +1,6 @@
 //! Times one workload and prints one JSON object on one line.
 //!
-//! `cargo run --release -q -p chainrule-benches --bin step -- WORKLOAD THREADS`
+//! `cargo run --release -q -p chainrule-benches --bin step -- WORKLOAD THREADS [--precision bf16]`
 //!
 //! ```text
 //! {"contender":"chainrule","version":"0.1.0","workload":"mnist","threads":1,
@@ -19,6 +19,7 @@ use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use chainrule::tensor::{Precision, TensorError};
 use chainrule_benches::{Step, WORKLOADS, Workload};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -30,12 +31,12 @@ const SECONDS_PER_REPETITION: f64 = 0.5;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (workload, threads) = match parse(&arguments) {
+    let (workload, threads, precision) = match parse(&arguments) {
         Ok(parsed) => parsed,
         Err(message) => return fail(2, message),
     };
     let figures = workload
-        .step(threads)
+        .step(threads, precision)
         .map_err(|e| e.to_string())
         .and_then(|mut step| measure(&mut step, workload.name == "wide"));
     let Figures { median, min, allocations } = match figures {
@@ -43,8 +44,12 @@ fn main() -> ExitCode {
         Err(message) => return fail(1, message),
     };
     let rss = peak_rss_mib().map_or("null".to_owned(), |mib| format!("{mib:.1}"));
+    let contender = match precision {
+        Precision::F32 => "chainrule",
+        Precision::Bf16 => "chainrule-bf16",
+    };
     println!(
-        "{{\"contender\":\"chainrule\",\"version\":\"{}\",\"workload\":\"{}\",\
+        "{{\"contender\":\"{contender}\",\"version\":\"{}\",\"workload\":\"{}\",\
          \"threads\":{threads},\"us_per_step_median\":{median:.3},\"us_per_step_min\":{min:.3},\
          \"rss_mb\":{rss},\"allocs_per_step\":{allocations}}}",
         env!("CARGO_PKG_VERSION"),
@@ -58,16 +63,25 @@ fn fail(code: u8, message: impl Display) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn parse(arguments: &[String]) -> Result<(&'static Workload, usize), String> {
-    let [name, threads] = arguments else {
-        return Err(format!("expected WORKLOAD THREADS, found {} arguments", arguments.len()));
+fn parse(arguments: &[String]) -> Result<(&'static Workload, usize, Precision), String> {
+    let (name, threads, precision) = match arguments {
+        [name, threads] => (name, threads, Precision::F32),
+        [name, threads, option, precision] if option == "--precision" => {
+            (name, threads, precision.parse().map_err(|error: TensorError| error.to_string())?)
+        }
+        _ => {
+            let found = arguments.join(" ");
+            return Err(format!(
+                "expected WORKLOAD THREADS [--precision f32|bf16], found `{found}`"
+            ));
+        }
     };
     let workload = Workload::find(name).ok_or_else(|| {
         let known = WORKLOADS.map(|workload| workload.name).join(", ");
         format!("unknown workload `{name}`; there are {known}")
     })?;
     match threads.parse() {
-        Ok(threads @ 1..=1024) => Ok((workload, threads)),
+        Ok(threads @ 1..=1024) => Ok((workload, threads, precision)),
         _ => Err(format!("threads must be a number from 1 to 1024, found `{threads}`")),
     }
 }

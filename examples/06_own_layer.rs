@@ -66,7 +66,7 @@ impl<S: Scalar> Layer<S> for Wave {
         kept: Kept<'_, S>,
         grad_h: MatrixView<'_, S>,
         mut grad_a: MatrixViewMut<'_, S>,
-        _threads: &Threads,
+        _compute: &Compute,
     ) {
         let pairs = kept.a.as_slice().iter().zip(grad_h.as_slice());
         for (grad_a, (&a, &grad_h)) in grad_a.as_mut_slice().iter_mut().zip(pairs) {
@@ -80,7 +80,7 @@ impl<S: Scalar> Layer<S> for Wave {
         kept: Kept<'_, S>,
         grad_a: MatrixView<'_, S>,
         mut grad_x: MatrixViewMut<'_, S>,
-        _threads: &Threads,
+        _compute: &Compute,
     ) {
         for (grad_a, grad_x) in grad_a.iter_rows().zip(grad_x.iter_rows_mut()) {
             for j in 0..self.units {
@@ -96,7 +96,7 @@ impl<S: Scalar> Layer<S> for Wave {
         grad_a: MatrixView<'_, S>,
         grad_theta: &mut [S],
         store: Store,
-        _threads: &Threads,
+        _compute: &Compute,
     ) {
         if store == Store::Replace {
             grad_theta.fill(S::zero());

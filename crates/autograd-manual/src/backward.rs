@@ -3,7 +3,7 @@
 use chainrule_layers::{Kept, Layer};
 use chainrule_loss::Reduction;
 use chainrule_tensor::product::Store;
-use chainrule_tensor::{MatrixView, Scalar, Threads};
+use chainrule_tensor::{MatrixView, Scalar};
 
 use crate::workspace::LayerBuffers;
 use crate::{Forward, Network, NetworkError, Param};
@@ -76,28 +76,28 @@ impl<'a, S: Scalar> OutputUnits<'a, S> {
     fn activation(&mut self, i: usize) {
         let rows = self.forward.examples();
         let Forward { network, x, workspace } = &mut self.forward;
-        let threads = &workspace.threads;
+        let compute = &workspace.compute;
         let (below, own) = workspace.layers.split_at_mut(i - 1);
         let x = below.last().map_or(*x, |below| below.h.first_rows(rows));
         let LayerBuffers { a, h, grad_a, grad_h } = &mut own[0];
         let theta = network.layer_theta(i);
         let kept = Kept { theta, x, a: a.first_rows(rows), h: h.first_rows(rows) };
         let (grad_h, grad_a) = (grad_h.first_rows(rows), grad_a.first_rows_mut(rows));
-        network.layers()[i - 1].backward_activation(kept, grad_h, grad_a, threads);
+        network.layers()[i - 1].backward_activation(kept, grad_h, grad_a, compute);
     }
 
     /// `∇_{h_{i−1}} L` from `∇_{a_i} L`, for `i > 1`.
     fn input(&mut self, i: usize) {
         let rows = self.forward.examples();
         let Forward { network, workspace, .. } = &mut self.forward;
-        let threads = &workspace.threads;
+        let compute = &workspace.compute;
         let (below, own) = workspace.layers.split_at_mut(i - 1);
         let LayerBuffers { h: x, grad_h, .. } = below.last_mut().expect("a layer below");
         let LayerBuffers { a, h, grad_a, .. } = &own[0];
         let (theta, x) = (network.layer_theta(i), x.first_rows(rows));
         let kept = Kept { theta, x, a: a.first_rows(rows), h: h.first_rows(rows) };
         let (grad_a, grad_x) = (grad_a.first_rows(rows), grad_h.first_rows_mut(rows));
-        network.layers()[i - 1].backward_input(kept, grad_a, grad_x, threads);
+        network.layers()[i - 1].backward_input(kept, grad_a, grad_x, compute);
     }
 }
 
@@ -105,12 +105,12 @@ impl<S: Scalar> Forward<'_, S> {
     /// Part 3 of layer `i` over a range of the examples, for the layer's own slice of θ.
     fn params(&self, i: usize, rows: std::ops::Range<usize>, gradient: &mut [S], store: Store) {
         let layer: &dyn Layer<S> = &*self.network.layers()[i - 1];
-        let threads: &Threads = &self.workspace.threads;
+        let compute = &self.workspace.compute;
         let grad_a = self.workspace.layers[i - 1].grad_a.first_rows(self.examples());
         let theta = self.network.layer_theta(i);
         let kept = Kept { theta, x: self.h(i - 1), a: self.a(i), h: self.h(i) };
         let (kept, grad_a) = (kept.rows(rows.clone()), grad_a.rows_range(rows));
-        layer.backward_params(kept, grad_a, gradient, store, threads);
+        layer.backward_params(kept, grad_a, gradient, store, compute);
     }
 }
 
@@ -239,7 +239,7 @@ impl<S: Scalar> Backward<'_, S> {
         let kept = Kept { theta, x: *x, a: a.first_rows(rows), h: h.first_rows(rows) };
         let grad_a = grad_a.first_rows(rows);
         let grad_x = workspace.grad_x.first_rows_mut(rows);
-        network.layers()[0].backward_input(kept, grad_a, grad_x, &workspace.threads);
+        network.layers()[0].backward_input(kept, grad_a, grad_x, &workspace.compute);
         workspace.grad_x.first_rows(rows)
     }
 

@@ -3,6 +3,7 @@
 use chainrule_gradcheck::GradcheckError;
 use chainrule_layers::LayerError;
 use chainrule_loss::LossError;
+use chainrule_tensor::Precision;
 use thiserror::Error;
 
 /// An error of this crate. Layers count from 1.
@@ -48,6 +49,14 @@ pub enum NetworkError {
         "the workspace was made for another network; make one with Workspace::new(&network, ..)"
     )]
     Workspace,
+    /// A precision of products that the network's element type does not have.
+    #[error("products of {precision} are for networks of f32, this one is of {element}")]
+    Precision {
+        /// The precision asked for.
+        precision: Precision,
+        /// The network's element type.
+        element: &'static str,
+    },
     /// Examples of another width than the network's input.
     #[error("the network takes {expected} inputs, the examples have {found}")]
     Inputs {

@@ -281,8 +281,8 @@ impl<S: Scalar> Network<S> {
         workspace: &mut Workspace<S>,
         rng: Option<&mut dyn Rng>,
     ) {
-        let Workspace { layers: buffers, threads, .. } = workspace;
-        let mut pass = Pass { rng: rng.map(|rng| rng as &mut dyn Rng), threads };
+        let Workspace { layers: buffers, compute, .. } = workspace;
+        let mut pass = Pass { rng: rng.map(|rng| rng as &mut dyn Rng), compute };
         let rows = x.rows();
         for (i, layer) in self.layers.iter().enumerate() {
             let (below, own) = buffers.split_at_mut(i);

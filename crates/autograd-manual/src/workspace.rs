@@ -1,6 +1,6 @@
 //! The buffers of forward and backward.
 
-use chainrule_tensor::{Matrix, Scalar, Threads};
+use chainrule_tensor::{Compute, Matrix, Precision, Scalar, Threads};
 
 use crate::{Network, NetworkError};
 
@@ -14,7 +14,8 @@ pub(crate) struct LayerBuffers<S> {
 }
 
 /// Every `a_i`, `h_i` and their gradients, for batches up to a given size; sized once, so that a
-/// training step allocates nothing. It also holds the threads that the step may use.
+/// training step allocates nothing. It also holds the threads that the step may use and the
+/// precision of its products.
 ///
 /// One workspace serves one thread of the caller at a time; a network can be shared by many, each
 /// with a workspace of its own.
@@ -22,7 +23,7 @@ pub(crate) struct LayerBuffers<S> {
 pub struct Workspace<S> {
     pub(crate) layers: Vec<LayerBuffers<S>>,
     pub(crate) grad_x: Matrix<S>,
-    pub(crate) threads: Threads,
+    pub(crate) compute: Compute,
     batch: usize,
 }
 
@@ -66,9 +67,32 @@ impl<S: Scalar> Workspace<S> {
         Ok(Self {
             layers: layers.collect::<Result<_, _>>()?,
             grad_x: matrix(network.inputs())?,
-            threads,
+            compute: threads.into(),
             batch,
         })
+    }
+
+    /// Chooses the precision of the products to come, of forward and backward alike;
+    /// [`Precision::F32`] without.
+    ///
+    /// # Errors
+    /// [`NetworkError::Precision`] for [`Precision::Bf16`] if the network is not one of `f32`.
+    ///
+    /// ```
+    /// # use chainrule_autograd_manual::{Network, Workspace};
+    /// # use chainrule_layers::{Activation, Dense};
+    /// use chainrule_tensor::Precision;
+    /// let network = Network::<f32>::new(vec![Box::new(Dense::new(3, 2, Activation::Relu)?)])?;
+    /// let mut workspace = Workspace::new(&network, 16)?;
+    /// workspace.set_precision(Precision::Bf16)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_precision(&mut self, precision: Precision) -> Result<(), NetworkError> {
+        if precision == Precision::Bf16 && S::NAME != f32::NAME {
+            return Err(NetworkError::Precision { precision, element: S::NAME });
+        }
+        self.compute = self.compute.clone().with_precision(precision);
+        Ok(())
     }
 
     /// The most examples a batch may have.
@@ -78,7 +102,12 @@ impl<S: Scalar> Workspace<S> {
 
     /// The threads that a step may use.
     pub fn threads(&self) -> &Threads {
-        &self.threads
+        self.compute.threads()
+    }
+
+    /// The precision of products.
+    pub fn precision(&self) -> Precision {
+        self.compute.precision()
     }
 
     /// Whether the buffers have the widths of `network`.

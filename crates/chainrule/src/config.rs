@@ -9,6 +9,7 @@ use chainrule_layers::{Activation, Init};
 use chainrule_optim::{
     AdamWConfig, GradientClip, OptimizerConfig, PlateauConfig, PlateauMode, Schedule,
 };
+use chainrule_tensor::Precision;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
@@ -122,6 +123,10 @@ pub struct TrainingConfig {
     /// Threads to use; `None` takes what the machine has. The numbers do not depend on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
+    /// What training's products round their inputs to: `"f32"` (nothing) or `"bf16"`, see
+    /// [`Precision`]. Validation and test are computed in `f32`, as a saved model is.
+    #[serde(with = "named::text")]
+    pub precision: Precision,
 }
 
 impl Default for TrainingConfig {
@@ -145,6 +150,7 @@ impl Default for TrainingConfig {
             keep_best: true,
             seed: 1,
             threads: None,
+            precision: Precision::F32,
         }
     }
 }

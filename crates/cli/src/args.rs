@@ -46,7 +46,7 @@ pub(crate) enum Command {
     /// Make an exercise: one step of gradient descent by hand on a small random network, with its
     /// answer key
     Worksheet(Worksheet),
-    /// Describe a model: layers, shapes, parameters, how it was trained
+    /// Describe a model (layers, shapes, parameters, how it was trained) and the machine
     Info(Info),
 }
 

@@ -1,9 +1,11 @@
 //! `chainrule info`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use chainrule::file::tensor_names;
 use chainrule::layers::ParamKind;
+use chainrule::tensor::{Precision, Threads};
 use chainrule::{Model, ModelInfo, TargetInfo, TrainingInfo};
 use serde_json::json;
 
@@ -16,9 +18,35 @@ use crate::output::Output;
 const SHOWN: usize = 12;
 
 pub(crate) fn run(args: &Info, output: &mut Output) -> Result<ExitCode> {
-    let model = Model::<f32>::load(&args.model)?;
+    if let Some(path) = &args.model {
+        describe(path, output)?;
+    }
+    let threads = Threads::available().count();
+    output.titled(
+        "machine",
+        format_args!("{} to use; {}", plural(threads, "thread"), bf16_products()),
+    );
+    output.record(
+        "machine",
+        json!({ "threads": threads, "bf16_instructions": Precision::bf16_instructions() }),
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Which of the two kinds of bf16 products runs here.
+pub(crate) fn bf16_products() -> &'static str {
+    if Precision::bf16_instructions() {
+        "products in bf16 by AVX512-BF16"
+    } else {
+        "products in bf16 by rounding to bf16 and multiplying in f32 (no AVX512-BF16 here), which \
+         is slower than f32"
+    }
+}
+
+fn describe(path: &Path, output: &mut Output) -> Result {
+    let model = Model::<f32>::load(path)?;
     let (network, info) = (model.network(), model.info());
-    let path = args.model.display();
+    let path = path.display();
     let parameters = plural(network.parameter_count(), "parameter");
     output.titled(
         "model",
@@ -51,7 +79,7 @@ pub(crate) fn run(args: &Info, output: &mut Output) -> Result<ExitCode> {
             "info": info,
         }),
     );
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Each layer with its tensors, as PyTorch names and shapes them.

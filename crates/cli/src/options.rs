@@ -55,6 +55,7 @@ pub(crate) fn config(args: &Train) -> Result<Config> {
     }
     set(&mut training.seed, options.seed);
     set(&mut training.scaling, args.data.scaling.map(Into::into));
+    set(&mut training.precision, options.precision);
     training.patience = options.patience.or(training.patience);
     training.threads = options.threads.or(training.threads);
     config.validate()?;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use chainrule::data::{Dataset, Scaling, Task};
-use chainrule::tensor::Threads;
+use chainrule::tensor::{Precision, Threads};
 use chainrule::train::{EpochReport, History, StopReason};
 use chainrule::{Config, Error, Flow, Model, TrainingInfo};
 use serde_json::json;
@@ -227,14 +227,18 @@ fn describe(output: &mut Output, config: &Config, source: &Source, model: &Model
     output.titled_progress(
         "training",
         format_args!(
-            "{}, learning rate {:?}, weight decay {:?}, schedule {}\n{}, seed {}, {}",
+            "{}, learning rate {:?}, weight decay {:?}, schedule {}\n{}, seed {}, {}{}",
             optimizer.name(),
             optimizer.learning_rate(),
             optimizer.weight_decay(),
             training.schedule,
             plan(training.epochs_for(source.train.len()), source.train.len(), training.batch_size),
             training.seed,
-            plural(threads, "thread")
+            plural(threads, "thread"),
+            match training.precision {
+                Precision::F32 => String::new(),
+                Precision::Bf16 => format!("\n{}", bf16_products()),
+            }
         ),
     );
     output.record(
@@ -259,6 +263,7 @@ fn describe(output: &mut Output, config: &Config, source: &Source, model: &Model
             "parameters": model.network().parameter_count(),
             "loss": info.loss,
             "threads": threads,
+            "bf16_instructions": Precision::bf16_instructions(),
             "config": config,
         }),
     );

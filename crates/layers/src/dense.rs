@@ -3,7 +3,7 @@
 use chainrule_tensor::kernels::column_sums;
 use chainrule_tensor::product::Store;
 use chainrule_tensor::{
-    MatrixView, MatrixViewMut, Scalar, Threads, affine, mul_nn, mul_nt, mul_tn,
+    Compute, MatrixView, MatrixViewMut, Scalar, affine, mul_nn, mul_nt, mul_tn,
 };
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -138,11 +138,11 @@ impl<S: Scalar> Layer<S> for Dense {
     ) {
         let w = self.weight_view(theta);
         if self.bias {
-            affine(x, w, &theta[self.weights()..], a.view_mut(), pass.threads);
+            affine(x, w, &theta[self.weights()..], a.view_mut(), pass.compute);
         } else {
-            mul_nt(x, w, a.view_mut(), Store::Replace, pass.threads);
+            mul_nt(x, w, a.view_mut(), Store::Replace, pass.compute);
         }
-        self.activation.apply(a.as_slice(), h.as_mut_slice(), pass.threads);
+        self.activation.apply(a.as_slice(), h.as_mut_slice(), pass.compute.threads());
     }
 
     /// `∇_A L = ∇_H L ⊙ g'(A)`.
@@ -151,10 +151,10 @@ impl<S: Scalar> Layer<S> for Dense {
         kept: Kept<'_, S>,
         grad_h: MatrixView<'_, S>,
         mut grad_a: MatrixViewMut<'_, S>,
-        threads: &Threads,
+        compute: &Compute,
     ) {
         let grad_a = grad_a.as_mut_slice();
-        self.activation.backward(kept.a.as_slice(), grad_h.as_slice(), grad_a, threads);
+        self.activation.backward(kept.a.as_slice(), grad_h.as_slice(), grad_a, compute.threads());
     }
 
     /// `∇_X L = ∇_A L · W`.
@@ -163,9 +163,9 @@ impl<S: Scalar> Layer<S> for Dense {
         kept: Kept<'_, S>,
         grad_a: MatrixView<'_, S>,
         grad_x: MatrixViewMut<'_, S>,
-        threads: &Threads,
+        compute: &Compute,
     ) {
-        mul_nn(grad_a, self.weight_view(kept.theta), grad_x, Store::Replace, threads);
+        mul_nn(grad_a, self.weight_view(kept.theta), grad_x, Store::Replace, compute);
     }
 
     /// `∇_W L = (∇_A L)ᵀ X`, `∇_b L = (∇_A L)ᵀ 1`.
@@ -175,11 +175,11 @@ impl<S: Scalar> Layer<S> for Dense {
         grad_a: MatrixView<'_, S>,
         grad_theta: &mut [S],
         store: Store,
-        threads: &Threads,
+        compute: &Compute,
     ) {
         let (grad_w, grad_b) = grad_theta.split_at_mut(self.weights());
         let grad_w = MatrixViewMut::new(grad_w, self.outputs, self.inputs).expect("∇W");
-        mul_tn(grad_a, kept.x, grad_w, store, threads);
+        mul_tn(grad_a, kept.x, grad_w, store, compute);
         if self.bias {
             column_sums(grad_a, grad_b, store);
         }

@@ -1,7 +1,7 @@
 //! Inverted dropout.
 
 use chainrule_tensor::kernels::zip_map;
-use chainrule_tensor::{MatrixView, MatrixViewMut, Scalar, Threads};
+use chainrule_tensor::{Compute, MatrixView, MatrixViewMut, Scalar};
 use serde::{Deserialize, Serialize};
 
 use crate::error::check_widths;
@@ -81,7 +81,7 @@ impl<S: Scalar> Layer<S> for Dropout {
             }
             None => mask.fill(S::one()),
         }
-        zip_map(x.as_slice(), mask, h.as_mut_slice(), |x, m| x * m, pass.threads);
+        zip_map(x.as_slice(), mask, h.as_mut_slice(), |x, m| x * m, pass.compute.threads());
     }
 
     /// `∇_h L ⊙ m`, the gradient with respect to `x` already.
@@ -90,10 +90,10 @@ impl<S: Scalar> Layer<S> for Dropout {
         kept: Kept<'_, S>,
         grad_h: MatrixView<'_, S>,
         mut grad_a: MatrixViewMut<'_, S>,
-        threads: &Threads,
+        compute: &Compute,
     ) {
         let (mask, grad_a) = (kept.a.as_slice(), grad_a.as_mut_slice());
-        zip_map(grad_h.as_slice(), mask, grad_a, |g, m| g * m, threads);
+        zip_map(grad_h.as_slice(), mask, grad_a, |g, m| g * m, compute.threads());
     }
 
     /// `∇_x L`, as `backward_activation` left it.
@@ -102,7 +102,7 @@ impl<S: Scalar> Layer<S> for Dropout {
         _kept: Kept<'_, S>,
         grad_a: MatrixView<'_, S>,
         mut grad_x: MatrixViewMut<'_, S>,
-        _threads: &Threads,
+        _compute: &Compute,
     ) {
         grad_x.copy_from(grad_a);
     }

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::ops::Range;
 
 use chainrule_tensor::product::Store;
-use chainrule_tensor::{MatrixView, MatrixViewMut, Scalar, Threads};
+use chainrule_tensor::{Compute, MatrixView, MatrixViewMut, Scalar};
 use rand::Rng;
 
 use crate::LayerConfig;
@@ -50,15 +50,15 @@ impl ParamShape {
 pub struct Pass<'a> {
     /// The source of chance in training; `None` in evaluation, where dropout is off.
     pub rng: Option<&'a mut dyn Rng>,
-    /// The threads to use.
-    pub threads: &'a Threads,
+    /// The threads to use and the precision of products.
+    pub compute: &'a Compute,
 }
 
 impl Debug for Pass<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pass")
             .field("training", &self.rng.is_some())
-            .field("threads", self.threads)
+            .field("compute", self.compute)
             .finish()
     }
 }
@@ -151,7 +151,7 @@ pub trait Layer<S: Scalar>: Debug + Send + Sync {
         kept: Kept<'_, S>,
         grad_h: MatrixView<'_, S>,
         grad_a: MatrixViewMut<'_, S>,
-        threads: &Threads,
+        compute: &Compute,
     );
 
     /// `∇_x L`, (examples × inputs), from `∇_a L`, overwriting `grad_x`.
@@ -160,7 +160,7 @@ pub trait Layer<S: Scalar>: Debug + Send + Sync {
         kept: Kept<'_, S>,
         grad_a: MatrixView<'_, S>,
         grad_x: MatrixViewMut<'_, S>,
-        threads: &Threads,
+        compute: &Compute,
     );
 
     /// `∇_θ L`, summed over the examples, from `∇_a L`, into or onto `grad_theta`. The examples are
@@ -171,9 +171,9 @@ pub trait Layer<S: Scalar>: Debug + Send + Sync {
         grad_a: MatrixView<'_, S>,
         grad_theta: &mut [S],
         store: Store,
-        threads: &Threads,
+        compute: &Compute,
     ) {
-        let _ = (kept, grad_a, grad_theta, store, threads);
+        let _ = (kept, grad_a, grad_theta, store, compute);
     }
 
     /// Tells `note` on which smooth piece of the activation each pre-activation lies, so that a

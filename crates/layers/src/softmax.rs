@@ -1,7 +1,7 @@
 //! Softmax as a layer of its own.
 
 use chainrule_tensor::kernels::softmax_rows;
-use chainrule_tensor::{MatrixView, MatrixViewMut, Scalar, Threads, vectorised};
+use chainrule_tensor::{Compute, MatrixView, MatrixViewMut, Scalar, vectorised};
 use serde::{Deserialize, Serialize};
 
 use crate::error::check_widths;
@@ -69,7 +69,7 @@ impl<S: Scalar> Layer<S> for Softmax {
         kept: Kept<'_, S>,
         grad_h: MatrixView<'_, S>,
         mut grad_a: MatrixViewMut<'_, S>,
-        _: &Threads,
+        _: &Compute,
     ) {
         let rows = kept.h.iter_rows().zip(grad_h.iter_rows()).zip(grad_a.iter_rows_mut());
         vectorised(
@@ -96,7 +96,7 @@ impl<S: Scalar> Layer<S> for Softmax {
         _kept: Kept<'_, S>,
         grad_a: MatrixView<'_, S>,
         mut grad_x: MatrixViewMut<'_, S>,
-        _threads: &Threads,
+        _compute: &Compute,
     ) {
         grad_x.copy_from(grad_a);
     }

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use chainrule_gradcheck::{Options, Pieces, Report, Sample, check};
 use chainrule_layers::{Activation, Dense, Dropout, Kept, Layer, Pass, Softmax};
 use chainrule_tensor::product::Store;
-use chainrule_tensor::{Matrix, MatrixView, MatrixViewMut, Threads};
+use chainrule_tensor::{Compute, Matrix, MatrixView, MatrixViewMut};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -19,7 +19,7 @@ struct Point<'a> {
     weights: Matrix<f64>,
     /// The generator of every pass starts here, so that every pass draws the same mask.
     seed: u64,
-    threads: Threads,
+    compute: Compute,
 }
 
 impl<'a> Point<'a> {
@@ -29,14 +29,14 @@ impl<'a> Point<'a> {
         let theta = (0..layer.parameter_count()).map(|i| draw(i, 0)).collect();
         let x = Matrix::from_fn(batch, layer.inputs(), &mut draw);
         let weights = Matrix::from_fn(batch, layer.outputs(), &mut draw);
-        Self { layer, theta, x, weights, seed, threads: Threads::one() }
+        Self { layer, theta, x, weights, seed, compute: Compute::one() }
     }
 
     fn forward(&self, theta: &[f64], x: &Matrix<f64>) -> (Matrix<f64>, Matrix<f64>) {
         let (rows, cols) = (self.weights.rows(), self.weights.cols());
         let (mut a, mut h) = (Matrix::zeros(rows, cols), Matrix::zeros(rows, cols));
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.seed);
-        let mut pass = Pass { rng: Some(&mut rng), threads: &self.threads };
+        let mut pass = Pass { rng: Some(&mut rng), compute: &self.compute };
         self.layer.forward(theta, x.view(), a.view_mut(), h.view_mut(), &mut pass);
         (a, h)
     }
@@ -61,15 +61,15 @@ impl<'a> Point<'a> {
             kept,
             self.weights.view(),
             grad_a.view_mut(),
-            &Threads::one(),
+            &Compute::one(),
         );
-        self.layer.backward_input(kept, grad_a.view(), grad_x.view_mut(), &self.threads);
+        self.layer.backward_input(kept, grad_a.view(), grad_x.view_mut(), &self.compute);
         self.layer.backward_params(
             kept,
             grad_a.view(),
             &mut grad_theta,
             Store::Replace,
-            &self.threads,
+            &self.compute,
         );
         (grad_theta, grad_x)
     }
@@ -204,7 +204,7 @@ impl Layer<f64> for Broken {
         kept: Kept<'_, f64>,
         grad_h: MatrixView<'_, f64>,
         mut grad_a: MatrixViewMut<'_, f64>,
-        threads: &Threads,
+        compute: &Compute,
     ) {
         self.layer.backward_activation(kept, grad_h, grad_a.view_mut(), threads);
         match self.mistake {
@@ -219,7 +219,7 @@ impl Layer<f64> for Broken {
         kept: Kept<'_, f64>,
         grad_a: MatrixView<'_, f64>,
         grad_x: MatrixViewMut<'_, f64>,
-        threads: &Threads,
+        compute: &Compute,
     ) {
         let mut theta = kept.theta.to_vec();
         if self.mistake == Mistake::OneWeightShort {
@@ -234,7 +234,7 @@ impl Layer<f64> for Broken {
         grad_a: MatrixView<'_, f64>,
         grad_theta: &mut [f64],
         store: Store,
-        threads: &Threads,
+        compute: &Compute,
     ) {
         let rows = 0..kept.x.rows() - usize::from(self.mistake == Mistake::OneExampleShort);
         let (kept, grad_a) = (kept.rows(rows.clone()), grad_a.rows_range(rows));

@@ -5,7 +5,7 @@ use chainrule_layers::{
     Pass, Softmax,
 };
 use chainrule_tensor::product::Store;
-use chainrule_tensor::{Matrix, Scalar, Threads};
+use chainrule_tensor::{Compute, Matrix, Scalar, Threads};
 use proptest::prelude::*;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, RngExt, SeedableRng};
@@ -25,13 +25,13 @@ fn forward<S: Scalar>(
     theta: &[S],
     x: &Matrix<S>,
     seed: Option<u64>,
-    threads: &Threads,
+    compute: &Compute,
 ) -> (Matrix<S>, Matrix<S>) {
     let shape = (x.rows(), layer.outputs());
     let (mut a, mut h) = (Matrix::zeros(shape.0, shape.1), Matrix::zeros(shape.0, shape.1));
     let mut rng = seed.map(rng);
     let rng = rng.as_mut().map(|rng| rng as &mut dyn Rng);
-    let mut pass = Pass { rng, threads };
+    let mut pass = Pass { rng, compute };
     layer.forward(theta, x.view(), a.view_mut(), h.view_mut(), &mut pass);
     (a, h)
 }
@@ -45,7 +45,7 @@ fn dense_is_the_affine_map_and_then_the_activation() {
         let layer = Dense::new(inputs, outputs, Activation::Silu).unwrap();
         let layer = if bias { layer } else { layer.without_bias() };
         let length = Layer::<f64>::parameter_count(&layer);
-        let (a, h) = forward(&layer, &theta.as_slice()[..length], &x, None, &Threads::one());
+        let (a, h) = forward(&layer, &theta.as_slice()[..length], &x, None, &Compute::one());
         for i in 0..batch {
             for j in 0..outputs {
                 let products = (0..inputs).map(|k| w[j * inputs + k] * x[(i, k)]);
@@ -90,12 +90,12 @@ fn backward_params_replaces_or_adds() {
         let count = Layer::<f64>::parameter_count(&layer);
         let (theta, x, grad_a) = (random(1, count, 0), random(5, 3, 1), random(5, 2, 2));
         let theta = theta.as_slice();
-        let (a, h) = forward(&layer, theta, &x, None, &Threads::one());
+        let (a, h) = forward(&layer, theta, &x, None, &Compute::one());
         let kept = Kept { theta, x: x.view(), a: a.view(), h: h.view() };
         let gradient = |start: f64, store| {
             let mut grad_theta = vec![start; count];
-            let threads = Threads::one();
-            layer.backward_params(kept, grad_a.view(), &mut grad_theta, store, &threads);
+            let compute = Compute::one();
+            layer.backward_params(kept, grad_a.view(), &mut grad_theta, store, &compute);
             grad_theta
         };
         let alone = gradient(f64::NAN, Store::Replace);
@@ -113,16 +113,16 @@ fn the_number_of_threads_does_not_change_the_bits() {
     let theta = random(1, (inputs + 1) * outputs, 1);
     let (x, grad_h) = (random(batch, inputs, 2), random(batch, outputs, 3));
     let run = |count: usize| {
-        let threads = Threads::new(count).unwrap();
-        let (a, h) = forward(&layer, theta.as_slice(), &x, None, &threads);
+        let compute = Threads::new(count).unwrap().into();
+        let (a, h) = forward(&layer, theta.as_slice(), &x, None, &compute);
         let (mut grad_a, mut grad_x) =
             (Matrix::zeros(batch, outputs), Matrix::zeros(batch, inputs));
         let mut grad_theta = vec![0.0; theta.as_slice().len()];
         let kept = Kept { theta: theta.as_slice(), x: x.view(), a: a.view(), h: h.view() };
-        layer.backward_activation(kept, grad_h.view(), grad_a.view_mut(), &Threads::one());
-        layer.backward_input(kept, grad_a.view(), grad_x.view_mut(), &threads);
+        layer.backward_activation(kept, grad_h.view(), grad_a.view_mut(), &Compute::one());
+        layer.backward_input(kept, grad_a.view(), grad_x.view_mut(), &compute);
         let replace = Store::Replace;
-        layer.backward_params(kept, grad_a.view(), &mut grad_theta, replace, &threads);
+        layer.backward_params(kept, grad_a.view(), &mut grad_theta, replace, &compute);
         let all = h.as_slice().iter().chain(grad_x.as_slice()).chain(&grad_theta);
         all.map(|value| value.to_bits()).collect::<Vec<_>>()
     };
@@ -140,18 +140,18 @@ proptest! {
         let layer = Softmax::new(units).unwrap();
         let mut x = random(batch, units, seed);
         x.as_mut_slice().iter_mut().for_each(|x| *x *= scale);
-        let (a, h) = forward(&layer, &[], &x, None, &Threads::one());
+        let (a, h) = forward(&layer, &[], &x, None, &Compute::one());
         prop_assert_eq!(a.as_slice(), x.as_slice());
         let grad_h = random(batch, units, seed ^ 1);
         let mut grad_a = Matrix::zeros(batch, units);
         let kept = Kept { theta: &[], x: x.view(), a: a.view(), h: h.view() };
-        layer.backward_activation(kept, grad_h.view(), grad_a.view_mut(), &Threads::one());
+        layer.backward_activation(kept, grad_h.view(), grad_a.view_mut(), &Compute::one());
         for i in 0..batch {
             prop_assert!((h.row(i).iter().sum::<f64>() - 1.0).abs() < 1e-14);
             prop_assert!(grad_a.row(i).iter().sum::<f64>().abs() < 1e-14);
         }
         let mut grad_x = Matrix::zeros(batch, units);
-        layer.backward_input(kept, grad_a.view(), grad_x.view_mut(), &Threads::one());
+        layer.backward_input(kept, grad_a.view(), grad_x.view_mut(), &Compute::one());
         prop_assert_eq!(grad_x.as_slice(), grad_a.as_slice());
     }
 
@@ -161,20 +161,20 @@ proptest! {
     ) {
         let layer = Dropout::new(units, rate).unwrap();
         let x = random(batch, units, seed);
-        let (mask, h) = forward(&layer, &[], &x, Some(seed), &Threads::one());
+        let (mask, h) = forward(&layer, &[], &x, Some(seed), &Compute::one());
         let kept = 1.0 / (1.0 - rate);
         for ((m, h), x) in mask.as_slice().iter().zip(h.as_slice()).zip(x.as_slice()) {
             prop_assert!(*m == 0.0 || *m == kept, "{m} in the mask");
             prop_assert_eq!(*h, m * x);
         }
-        let again = forward(&layer, &[], &x, Some(seed), &Threads::one());
+        let again = forward(&layer, &[], &x, Some(seed), &Compute::one());
         prop_assert_eq!((&mask, &h), (&again.0, &again.1));
 
-        let (mask, h) = forward(&layer, &[], &x, None, &Threads::one());
+        let (mask, h) = forward(&layer, &[], &x, None, &Compute::one());
         prop_assert!(mask.as_slice().iter().all(|&m| m == 1.0));
         prop_assert_eq!(h.as_slice(), x.as_slice());
         let never = Dropout::new(units, 0.0).unwrap();
-        prop_assert_eq!(forward(&never, &[], &x, Some(seed), &Threads::one()).1, x);
+        prop_assert_eq!(forward(&never, &[], &x, Some(seed), &Compute::one()).1, x);
     }
 }
 
@@ -184,14 +184,14 @@ proptest! {
 fn the_softmax_jacobian_keeps_its_digits_where_one_unit_has_nearly_all() {
     let layer = Softmax::new(3).unwrap();
     let x = Matrix::from_rows(&[[0.0, -40.0, -41.0]]);
-    let (a, h) = forward(&layer, &[], &x, None, &Threads::one());
+    let (a, h) = forward(&layer, &[], &x, None, &Compute::one());
     let y = [1.0, (-40.0_f64).exp(), (-41.0_f64).exp()];
     for (class, exact) in [(0, [-(y[1] + y[2]), y[1], y[2]]), (1, [1.0, y[1] - 1.0, y[2]])] {
         let mut grad_h = Matrix::zeros(1, 3);
         grad_h[(0, class)] = -1.0 / h[(0, class)];
         let mut grad_a = Matrix::zeros(1, 3);
         let kept = Kept { theta: &[], x: x.view(), a: a.view(), h: h.view() };
-        layer.backward_activation(kept, grad_h.view(), grad_a.view_mut(), &Threads::one());
+        layer.backward_activation(kept, grad_h.view(), grad_a.view_mut(), &Compute::one());
         for (found, exact) in grad_a.as_slice().iter().zip(exact) {
             assert!((found / exact - 1.0).abs() < 2e-15, "{found:e} instead of {exact:e}");
         }
@@ -203,7 +203,7 @@ fn dropout_preserves_the_mean_and_drops_at_its_rate() {
     let ones = Matrix::from_fn(400, 250, |_, _| 1.0_f32);
     for rate in [0.1, 0.5, 0.9] {
         let layer = Dropout::new(250, rate).unwrap();
-        let (mask, h) = forward(&layer, &[], &ones, Some(1), &Threads::one());
+        let (mask, h) = forward(&layer, &[], &ones, Some(1), &Compute::one());
         let n = mask.as_slice().len() as f64;
         let dropped = mask.as_slice().iter().filter(|&&m| m == 0.0).count() as f64 / n;
         let mean = h.as_slice().iter().map(|&h| f64::from(h)).sum::<f64>() / n;
@@ -211,7 +211,7 @@ fn dropout_preserves_the_mean_and_drops_at_its_rate() {
         let deviation = (rate * (1.0 - rate) / n).sqrt();
         assert!((dropped - rate).abs() < 5.0 * deviation, "{dropped} dropped, not {rate}");
         assert!((mean - 1.0).abs() < 5.0 * deviation / (1.0 - rate), "mean {mean}");
-        let other = forward(&layer, &[], &ones, Some(2), &Threads::one());
+        let other = forward(&layer, &[], &ones, Some(2), &Compute::one());
         assert_ne!(mask, other.0);
     }
 }
@@ -220,11 +220,11 @@ fn dropout_preserves_the_mean_and_drops_at_its_rate() {
 fn one_generator_gives_a_new_mask_in_every_pass() {
     let layer = Dropout::new(64, 0.5).unwrap();
     let x = Matrix::from_fn(2, 64, |_, _| 1.0_f64);
-    let threads = Threads::one();
+    let compute = Compute::one();
     let mut rng = rng(1);
     let mut mask = || {
         let (mut a, mut h) = (Matrix::zeros(2, 64), Matrix::zeros(2, 64));
-        let mut pass = Pass { rng: Some(&mut rng), threads: &threads };
+        let mut pass = Pass { rng: Some(&mut rng), compute: &compute };
         layer.forward(&[], x.view(), a.view_mut(), h.view_mut(), &mut pass);
         a
     };

@@ -1,4 +1,4 @@
-//! What can go wrong when matrices and threads are made.
+//! What can go wrong when matrices and threads are made and names read.
 
 use thiserror::Error;
 
@@ -43,5 +43,11 @@ pub enum TensorError {
         count: usize,
         /// Why they could not be had.
         reason: String,
+    },
+    /// No precision has this name.
+    #[error("unknown precision `{found}`; there are f32 and bf16")]
+    Precision {
+        /// The name found.
+        found: String,
     },
 }

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+pub mod bf16;
+mod compute;
 pub mod convert;
 mod error;
 pub mod kernels;
@@ -11,6 +13,7 @@ mod simd;
 mod threads;
 mod view;
 
+pub use compute::{Compute, Precision};
 pub use error::TensorError;
 pub use matrix::Matrix;
 pub use num_traits;

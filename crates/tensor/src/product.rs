@@ -11,8 +11,15 @@
 //! three rows takes interleaved parts of the sum instead. Threads share a product by parts of its
 //! output, so no sum is split and the bits do not depend on the number of threads. (Another
 //! instruction set may round differently.) Elsewhere faer multiplies.
+//!
+//! With [`Precision::Bf16`] the factors of `f32` products are rounded to bf16 while they are packed.
+//! Every element then is the chain over `k` of the rounded factors' products, by fused operations on
+//! `f32` or, where the processor has them, by instructions that add two products at a time.
 
+mod arithmetic;
 mod blocks;
+#[cfg(target_arch = "x86_64")]
+mod dot;
 mod fallback;
 mod lanes;
 mod pack;
@@ -25,8 +32,10 @@ use pulp::Arch;
 use pulp::WithSimd;
 
 use crate::simd::arch;
-use crate::{MatrixView, MatrixViewMut, Scalar, Threads};
-use blocks::Part;
+use crate::{Compute, MatrixView, MatrixViewMut, Precision, Scalar, Threads};
+use blocks::{Part, RoundedPart};
+#[cfg(target_arch = "x86_64")]
+use dot::Dot;
 use fallback::Gemm;
 #[doc(hidden)]
 pub use lanes::Lanes;
@@ -100,21 +109,22 @@ fn parts((m, n, k): (usize, usize, usize)) -> usize {
     if n < MIN_BLOCK || worthwhile < 2 { 1 } else { m.div_ceil(FAER_BLOCK).min(worthwhile) }
 }
 
-/// The product by tiles; each thread takes a range of its columns or, if there are fewer, rows.
+/// The product by tiles, each part by `run`; each thread takes a range of its columns or, if there
+/// are fewer, rows.
 fn multiply_tiled<S: Scalar>(
-    arch: Arch,
     a: Operand<'_, S>,
     b: Operand<'_, S>,
     mut c: MatrixViewMut<'_, S>,
     begin: Begin<'_, S>,
     threads: &Threads,
+    run: impl Fn(Part<S>) + Sync,
 ) {
     let (m, n, k) = (c.rows(), c.cols(), a.inner());
     let work = m.saturating_mul(n).saturating_mul(k);
     let parts = (work / MIN_WORK_PER_THREAD).min(m.max(n) / MIN_BLOCK).clamp(1, threads.count());
     let whole = Part::new(a, b, c.as_mut_slice(), n, begin);
     if parts == 1 {
-        return arch.dispatch(whole);
+        return run(whole);
     }
     let whole = Shared(whole);
     threads.for_each(parts, |part| {
@@ -128,7 +138,7 @@ fn multiply_tiled<S: Scalar>(
         } else {
             (cut(part, m, 1)..cut(part + 1, m, 1), 0..n)
         };
-        arch.dispatch(whole.within(rows, cols));
+        run(whole.within(rows, cols));
     });
 }
 
@@ -148,28 +158,36 @@ pub trait Product: Sized {
         b: Operand<'_, Self>,
         c: MatrixViewMut<'_, Self>,
         begin: Begin<'_, Self>,
-        threads: &Threads,
+        compute: &Compute,
     );
 }
 
-macro_rules! product {
-    ($float:ty) => {
-        impl Product for $float {
-            fn multiply(
-                a: Operand<'_, Self>,
-                b: Operand<'_, Self>,
-                c: MatrixViewMut<'_, Self>,
-                begin: Begin<'_, Self>,
-                threads: &Threads,
-            ) {
-                multiply(a, b, c, begin, threads);
-            }
+impl Product for f32 {
+    fn multiply(
+        a: Operand<'_, Self>,
+        b: Operand<'_, Self>,
+        c: MatrixViewMut<'_, Self>,
+        begin: Begin<'_, Self>,
+        compute: &Compute,
+    ) {
+        match compute.precision() {
+            Precision::F32 => multiply(a, b, c, begin, compute.threads()),
+            Precision::Bf16 => multiply_bf16(a, b, c, begin, compute.threads()),
         }
-    };
+    }
 }
 
-product!(f32);
-product!(f64);
+impl Product for f64 {
+    fn multiply(
+        a: Operand<'_, Self>,
+        b: Operand<'_, Self>,
+        c: MatrixViewMut<'_, Self>,
+        begin: Begin<'_, Self>,
+        compute: &Compute,
+    ) {
+        multiply(a, b, c, begin, compute.threads());
+    }
+}
 
 fn multiply<S: Scalar + Gemm>(
     a: Operand<'_, S>,
@@ -184,7 +202,9 @@ fn multiply<S: Scalar + Gemm>(
     }
     match arch() {
         Arch::Scalar => {}
-        arch => return multiply_tiled(arch, a, b, c, begin, threads),
+        arch => {
+            return multiply_tiled(a, b, c, begin, threads, |part| arch.dispatch(part));
+        }
     }
     let parts = parts((m, n, k));
     if parts < 2 {
@@ -194,6 +214,33 @@ fn multiply<S: Scalar + Gemm>(
             S::gemm_rows(a, b, first, c.as_mut_slice(), begin);
         });
     }
+}
+
+/// The product of operands rounded to bf16.
+fn multiply_bf16(
+    a: Operand<'_, f32>,
+    b: Operand<'_, f32>,
+    c: MatrixViewMut<'_, f32>,
+    begin: Begin<'_, f32>,
+    threads: &Threads,
+) {
+    if c.rows() == 0 || c.cols() == 0 {
+        return;
+    }
+    let arch = arch();
+    #[cfg(target_arch = "x86_64")]
+    if let Some(dot) = Dot::under(arch) {
+        return multiply_tiled(a, b, c, begin, threads, |part| part.multiply(dot));
+    }
+    multiply_tiled(a, b, c, begin, threads, |part| arch.dispatch(RoundedPart(part)));
+}
+
+/// Whether products of bf16 run on instructions of their own.
+pub(crate) fn bf16_instructions() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return Dot::under(arch()).is_some();
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 fn check(form: &str, a: (usize, usize), b: (usize, usize), c: (usize, usize)) {
@@ -215,10 +262,10 @@ fn check(form: &str, a: (usize, usize), b: (usize, usize), c: (usize, usize)) {
 /// If the shapes do not fit.
 ///
 /// ```
-/// use chainrule_tensor::{Matrix, Threads, mul_nt, product::Store};
+/// use chainrule_tensor::{Compute, Matrix, mul_nt, product::Store};
 /// let (x, w) = (Matrix::from_rows(&[[1.0, 2.0]]), Matrix::from_rows(&[[3.0, 4.0], [5.0, 6.0]]));
 /// let mut a = Matrix::zeros(1, 2);
-/// mul_nt(x.view(), w.view(), a.view_mut(), Store::Replace, &Threads::one());
+/// mul_nt(x.view(), w.view(), a.view_mut(), Store::Replace, &Compute::one());
 /// assert_eq!(a.as_slice(), [11.0, 17.0]);
 /// ```
 pub fn mul_nt<S: Scalar>(
@@ -226,10 +273,10 @@ pub fn mul_nt<S: Scalar>(
     b: MatrixView<'_, S>,
     c: MatrixViewMut<'_, S>,
     store: Store,
-    threads: &Threads,
+    compute: &Compute,
 ) {
     check("A Bᵀ", (a.rows(), a.cols()), (b.cols(), b.rows()), (c.rows(), c.cols()));
-    S::multiply(Operand::plain(a), Operand::transposed(b), c, store.into(), threads);
+    S::multiply(Operand::plain(a), Operand::transposed(b), c, store.into(), compute);
 }
 
 /// `C = A Bᵀ + 1 vᵀ`, a row `v` added to every row: `a` (m × k), `b` (n × k), `v` (n), `c` (m × n).
@@ -239,10 +286,10 @@ pub fn mul_nt<S: Scalar>(
 /// If the shapes do not fit.
 ///
 /// ```
-/// use chainrule_tensor::{Matrix, Threads, affine};
+/// use chainrule_tensor::{Compute, Matrix, affine};
 /// let (x, w) = (Matrix::from_rows(&[[1.0, 2.0]]), Matrix::from_rows(&[[3.0, 4.0], [5.0, 6.0]]));
 /// let mut a = Matrix::zeros(1, 2);
-/// affine(x.view(), w.view(), &[0.5, 0.0], a.view_mut(), &Threads::one());
+/// affine(x.view(), w.view(), &[0.5, 0.0], a.view_mut(), &Compute::one());
 /// assert_eq!(a.as_slice(), [11.5, 17.0]);
 /// ```
 pub fn affine<S: Scalar>(
@@ -250,11 +297,11 @@ pub fn affine<S: Scalar>(
     b: MatrixView<'_, S>,
     v: &[S],
     c: MatrixViewMut<'_, S>,
-    threads: &Threads,
+    compute: &Compute,
 ) {
     check("A Bᵀ + 1 vᵀ", (a.rows(), a.cols()), (b.cols(), b.rows()), (c.rows(), c.cols()));
     assert_eq!(v.len(), c.cols(), "A Bᵀ + 1 vᵀ: one value of v a column");
-    S::multiply(Operand::plain(a), Operand::transposed(b), c, Begin::Row(v), threads);
+    S::multiply(Operand::plain(a), Operand::transposed(b), c, Begin::Row(v), compute);
 }
 
 /// `C = A B` or `C += A B`: `a` (m × k), `b` (k × n), `c` (m × n).
@@ -266,10 +313,10 @@ pub fn mul_nn<S: Scalar>(
     b: MatrixView<'_, S>,
     c: MatrixViewMut<'_, S>,
     store: Store,
-    threads: &Threads,
+    compute: &Compute,
 ) {
     check("A B", (a.rows(), a.cols()), (b.rows(), b.cols()), (c.rows(), c.cols()));
-    S::multiply(Operand::plain(a), Operand::plain(b), c, store.into(), threads);
+    S::multiply(Operand::plain(a), Operand::plain(b), c, store.into(), compute);
 }
 
 /// `C = Aᵀ B` or `C += Aᵀ B`: `a` (k × m), `b` (k × n), `c` (m × n).
@@ -281,14 +328,15 @@ pub fn mul_tn<S: Scalar>(
     b: MatrixView<'_, S>,
     c: MatrixViewMut<'_, S>,
     store: Store,
-    threads: &Threads,
+    compute: &Compute,
 ) {
     check("Aᵀ B", (a.cols(), a.rows()), (b.rows(), b.cols()), (c.rows(), c.cols()));
-    S::multiply(Operand::transposed(a), Operand::plain(b), c, store.into(), threads);
+    S::multiply(Operand::transposed(a), Operand::plain(b), c, store.into(), compute);
 }
 
 #[cfg(test)]
 mod tests {
+    use super::arithmetic::Pairs;
     use super::*;
     use crate::Matrix;
 
@@ -309,9 +357,17 @@ mod tests {
         if transposed { Operand::transposed(m.view()) } else { Operand::plain(m.view()) }
     }
 
-    /// The tiles with vectors of one number, which Miri can watch, against a plain chain; and with
-    /// the processor's own vectors.
-    fn one_chain_an_element<S: Scalar>() {
+    /// A way to compute a part.
+    type Run<'a, S> = &'a dyn Fn(Part<S>);
+
+    /// Every way, on small shapes and on two that are cut into several blocks, against plain chains
+    /// over factors of which `factor` says what they become. The ways may sum `A Bᵀ` of a few
+    /// rows in other orders if `few_rows_differ`.
+    fn one_chain_an_element<S: Scalar>(
+        factor: fn(S) -> S,
+        few_rows_differ: bool,
+        ways: &[Run<'_, S>],
+    ) {
         let shapes = [
             (1, 1, 1),
             (4, 3, 0),
@@ -328,13 +384,16 @@ mod tests {
         // Miri takes minutes for the larger ones.
         for (m, n, k) in all.filter(|(m, n, k)| !cfg!(miri) || m * n * k < 200) {
             for (ta, tb) in [(false, true), (false, false), (true, false), (true, true)] {
+                if few_rows_differ && m < vector::FEW_ROWS && !ta && tb {
+                    continue;
+                }
                 let a = if ta { values::<S>(k, m) } else { values(m, k) };
                 let b = if tb { values::<S>(n, k) } else { values(k, n) };
                 let row = values::<S>(1, n);
                 for begin in [Begin::Zero, Begin::Destination, Begin::Row(row.as_slice())] {
                     let chain = |i, j| {
-                        let a = |p| if ta { a[(p, i)] } else { a[(i, p)] };
-                        let b = |p| if tb { b[(j, p)] } else { b[(p, j)] };
+                        let a = |p| factor(if ta { a[(p, i)] } else { a[(i, p)] });
+                        let b = |p| factor(if tb { b[(j, p)] } else { b[(p, j)] });
                         let start = match begin {
                             Begin::Zero => S::zero(),
                             Begin::Destination => S::one(),
@@ -342,28 +401,52 @@ mod tests {
                         };
                         (0..k).fold(start, |sum, p| a(p).mul_add(b(p), sum))
                     };
-                    let product = |run: &dyn Fn(Part<S>)| {
+                    let expected = Matrix::from_fn(m, n, chain);
+                    for (way, run) in ways.iter().enumerate() {
                         let mut c = Matrix::from_fn(m, n, |_, _| S::one());
                         let (a, b) = (operand(&a, ta), operand(&b, tb));
                         run(Part::new(a, b, c.as_mut_slice(), n, begin));
-                        c
-                    };
-                    let scalar = product(&|part| part.with_simd(pulp::Scalar::new()));
-                    let place = format!("{m}×{n}×{k} {ta} {tb} {begin:?} {}", S::NAME);
-                    if m >= vector::FEW_ROWS || ta || !tb {
-                        assert_eq!(scalar, Matrix::from_fn(m, n, chain), "{place}");
-                        if let arch @ (Arch::V3(_) | Arch::V4(_)) = Arch::new() {
-                            assert_eq!(product(&|part| arch.dispatch(part)), scalar, "{place}");
-                        }
+                        assert_eq!(c, expected, "way {way}: {m}×{n}×{k} {ta} {tb} {begin:?}");
                     }
                 }
             }
         }
     }
 
+    /// The instruction sets that compute by tiles; vectors of one number, which Miri can watch, are
+    /// one of them.
+    fn instruction_sets() -> Vec<Arch> {
+        let widest = Some(Arch::new()).filter(|arch| matches!(arch, Arch::V3(_) | Arch::V4(_)));
+        [Some(Arch::Scalar), widest].into_iter().flatten().collect()
+    }
+
     #[test]
     fn every_element_is_one_chain_of_fused_operations() {
-        one_chain_an_element::<f32>();
-        one_chain_an_element::<f64>();
+        fn check<S: Scalar>() {
+            let run = |arch: Arch| move |part: Part<S>| arch.dispatch(part);
+            let ways: Vec<_> = instruction_sets().into_iter().map(run).collect();
+            let ways: Vec<Run<'_, S>> = ways.iter().map(|way| way as Run<'_, S>).collect();
+            one_chain_an_element(|x| x, true, &ways);
+        }
+        check::<f32>();
+        check::<f64>();
+    }
+
+    #[test]
+    fn with_bf16_every_element_is_the_chain_of_rounded_factors() {
+        struct PairedPart(Part<f32>);
+        impl WithSimd for PairedPart {
+            type Output = ();
+
+            fn with_simd<S: pulp::Simd>(self, simd: S) {
+                self.0.multiply(Pairs(simd));
+            }
+        }
+        let rounded = |arch: Arch| move |part| arch.dispatch(RoundedPart(part));
+        let paired = |arch: Arch| move |part| arch.dispatch(PairedPart(part));
+        for arch in instruction_sets() {
+            let ways: [Run<'_, f32>; 2] = [&rounded(arch), &paired(arch)];
+            one_chain_an_element(|x| half::bf16::from_f32(x).into(), false, &ways);
+        }
     }
 }

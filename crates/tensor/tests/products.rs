@@ -1,13 +1,14 @@
 //! The products against naive sums in `f64`, and their bits on several threads.
 #![cfg(not(miri))] // faer runs assembly, which Miri cannot.
 
+use chainrule_tensor::bf16::bf16;
 use chainrule_tensor::product::Store;
 use chainrule_tensor::{
-    Matrix, MatrixView, MatrixViewMut, Scalar, Threads, mul_nn, mul_nt, mul_tn,
+    Compute, Matrix, MatrixView, MatrixViewMut, Precision, Scalar, Threads, mul_nn, mul_nt, mul_tn,
 };
 use proptest::prelude::*;
 
-type Product<S> = fn(MatrixView<'_, S>, MatrixView<'_, S>, MatrixViewMut<'_, S>, Store, &Threads);
+type Product<S> = fn(MatrixView<'_, S>, MatrixView<'_, S>, MatrixViewMut<'_, S>, Store, &Compute);
 
 /// A product and which of its factors it transposes.
 struct Form<S> {
@@ -44,13 +45,22 @@ fn factors<S: Scalar>(form: &Form<S>, (m, n, k): (usize, usize, usize)) -> (Matr
 /// `|c − Σ_k a b| ≤ ε (k + 2) (Σ_k |a b| + |c₀|)` everywhere (Higham, ch. 3, with room for the
 /// final addition).
 fn assert_right<S: Scalar>(shape: (usize, usize, usize), epsilon: f64) {
+    assert_right_in::<S>(Precision::F32, S::as_f64, shape, epsilon);
+}
+
+/// As [`assert_right`], of factors of which `factor` says what they become.
+fn assert_right_in<S: Scalar>(
+    precision: Precision,
+    factor: fn(S) -> f64,
+    shape: (usize, usize, usize),
+    epsilon: f64,
+) {
+    let compute = Compute::one().with_precision(precision);
     let (m, n, k) = shape;
     for form in forms::<S>() {
         let (a, b) = factors(&form, shape);
-        let at =
-            |i: usize, p: usize| if form.transposed.0 { a[(p, i)] } else { a[(i, p)] }.as_f64();
-        let bt =
-            |p: usize, j: usize| if form.transposed.1 { b[(j, p)] } else { b[(p, j)] }.as_f64();
+        let at = |i: usize, p: usize| factor(if form.transposed.0 { a[(p, i)] } else { a[(i, p)] });
+        let bt = |p: usize, j: usize| factor(if form.transposed.1 { b[(j, p)] } else { b[(p, j)] });
         for store in [Store::Replace, Store::Add] {
             // Replace must not even look at what was there.
             let before = match store {
@@ -58,7 +68,7 @@ fn assert_right<S: Scalar>(shape: (usize, usize, usize), epsilon: f64) {
                 Store::Add => values(m, n, 3),
             };
             let mut c = before.clone();
-            (form.product)(a.view(), b.view(), c.view_mut(), store, &Threads::one());
+            (form.product)(a.view(), b.view(), c.view_mut(), store, &compute);
             for i in 0..m {
                 for j in 0..n {
                     let start = if store == Store::Add { before[(i, j)].as_f64() } else { 0.0 };
@@ -87,53 +97,118 @@ proptest! {
     fn products_are_sums_of_products(shape in (1..=70_usize, 1..=70_usize, 1..=70_usize)) {
         assert_right::<f32>(shape, f64::from(f32::EPSILON));
         assert_right::<f64>(shape, f64::EPSILON);
+        assert_right_in(Precision::Bf16, rounded, shape, f64::from(f32::EPSILON));
     }
 }
 
 #[test]
 fn long_thin_and_empty_shapes_are_right() {
-    for shape in [
-        (0, 5, 3),
-        (4, 0, 3),
-        (0, 0, 0),
-        (4, 5, 0),
-        (1, 1, 0),
-        (1, 1, 1),
-        (1, 300, 7),
-        (300, 1, 7),
-        (1, 1, 5000),
-        (3, 2, 4000),
-        (16, 16, 1),
-        (2, 700, 3),
-        (65, 257, 1),
-    ] {
+    for shape in THIN {
         assert_right::<f32>(shape, f64::from(f32::EPSILON));
         assert_right::<f64>(shape, f64::EPSILON);
+        assert_right_in(Precision::Bf16, rounded, shape, f64::from(f32::EPSILON));
+    }
+}
+
+/// (m, n, k), some of them 0.
+const THIN: [(usize, usize, usize); 13] = [
+    (0, 5, 3),
+    (4, 0, 3),
+    (0, 0, 0),
+    (4, 5, 0),
+    (1, 1, 0),
+    (1, 1, 1),
+    (1, 300, 7),
+    (300, 1, 7),
+    (1, 1, 5000),
+    (3, 2, 4000),
+    (16, 16, 1),
+    (2, 700, 3),
+    (65, 257, 1),
+];
+
+/// What bf16 makes of a factor.
+fn rounded(x: f32) -> f64 {
+    bf16::from_f32(x).into()
+}
+
+/// Factors of all sizes, products that are nearly the largest number or subnormal, sums that cancel.
+/// What is subnormal may become 0.
+#[test]
+fn bf16_products_of_huge_and_tiny_numbers_are_those_of_the_rounded_factors() {
+    let compute = Compute::one().with_precision(Precision::Bf16);
+    let sizes = [1e-41, 1e-38, 1e-20, 1e-3, 1.0, 1e3, 1e17];
+    for (m, n, k) in [(1, 1, 7), (1, 40, 33), (40, 1, 33), (13, 37, 301), (65, 33, 64)] {
+        for form in forms::<f32>() {
+            let (mut a, mut b) = factors(&form, (m, n, k));
+            for (i, x) in a.as_mut_slice().iter_mut().chain(b.as_mut_slice()).enumerate() {
+                *x = if i % 5 == 0 { 0.0 } else { *x * sizes[i * i % sizes.len()] };
+            }
+            let at = |i, p| rounded(if form.transposed.0 { a[(p, i)] } else { a[(i, p)] });
+            let bt = |p, j| rounded(if form.transposed.1 { b[(j, p)] } else { b[(p, j)] });
+            let mut c = Matrix::zeros(m, n);
+            (form.product)(a.view(), b.view(), c.view_mut(), Store::Replace, &compute);
+            let tiny = f64::from(f32::MIN_POSITIVE);
+            for i in 0..m {
+                for j in 0..n {
+                    let (mut exact, mut bound) = (0.0, 0.0);
+                    for p in 0..k {
+                        let (x, y) = (at(i, p), bt(p, j));
+                        exact += x * y;
+                        bound += f64::from(f32::EPSILON) * (k + 2) as f64 * (x * y).abs();
+                        // A subnormal factor, product or sum taken for 0.
+                        bound += tiny * (x.abs() + y.abs() + 2.0);
+                    }
+                    let error = (f64::from(c[(i, j)]) - exact).abs();
+                    assert!(error <= bound, "{} {m}×{n}×{k}: {error:e} > {bound:e}", form.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn bf16_leaves_products_of_f64_alone() {
+    for form in forms::<f64>() {
+        let (a, b) = factors(&form, (9, 20, 31));
+        let product = |precision| {
+            let (mut c, compute) = (Matrix::zeros(9, 20), Compute::one().with_precision(precision));
+            (form.product)(a.view(), b.view(), c.view_mut(), Store::Replace, &compute);
+            c
+        };
+        assert_eq!(product(Precision::F32), product(Precision::Bf16), "{}", form.name);
     }
 }
 
 #[test]
 fn nan_and_infinity_reach_the_product() {
-    for form in forms::<f32>() {
-        let (mut a, b) = factors(&form, (20, 20, 20));
-        a[(7, 7)] = f32::NAN;
-        let mut c = Matrix::zeros(20, 20);
-        (form.product)(a.view(), b.view(), c.view_mut(), Store::Replace, &Threads::one());
-        assert!(c.row(7).iter().all(|x| x.is_nan()), "{}", form.name);
-        assert!(c.row(8).iter().all(|x| x.is_finite()), "{}", form.name);
+    for precision in [Precision::F32, Precision::Bf16] {
+        let compute = Compute::one().with_precision(precision);
+        for form in forms::<f32>() {
+            let (mut a, b) = factors(&form, (20, 20, 20));
+            a[(7, 7)] = f32::NAN;
+            let mut c = Matrix::zeros(20, 20);
+            (form.product)(a.view(), b.view(), c.view_mut(), Store::Replace, &compute);
+            assert!(c.row(7).iter().all(|x| x.is_nan()), "{} {precision}", form.name);
+            assert!(c.row(8).iter().all(|x| x.is_finite()), "{} {precision}", form.name);
+            a[(7, 7)] = f32::INFINITY;
+            (form.product)(a.view(), b.view(), c.view_mut(), Store::Replace, &compute);
+            assert!(c.row(7).iter().all(|x| !x.is_finite()), "{} {precision}", form.name);
+        }
     }
 }
 
-fn assert_same_bits<S: Scalar>(shapes: &[(usize, usize, usize)]) {
-    let teams: Vec<_> = (1..=4).map(|count| Threads::new(count).unwrap()).collect();
+fn assert_same_bits<S: Scalar>(precision: Precision, shapes: &[(usize, usize, usize)]) {
+    let team = |count| Compute::from(Threads::new(count).unwrap()).with_precision(precision);
+    let teams: Vec<Compute> = (1..=4).map(team).collect();
     let mut failures = Vec::new();
     for &(m, n, k) in shapes {
         for form in forms::<S>() {
             let (a, b) = factors(&form, (m, n, k));
             for store in [Store::Replace, Store::Add] {
-                let results = teams.iter().map(|threads| {
+                let results = teams.iter().map(|compute| {
                     let mut c = values(m, n, 3);
-                    (form.product)(a.view(), b.view(), c.view_mut(), store, threads);
+                    (form.product)(a.view(), b.view(), c.view_mut(), store, compute);
                     // `as_f64` is exact, so equal bits here are equal bits there.
                     c.as_slice().iter().map(|x| x.as_f64().to_bits()).collect::<Vec<_>>()
                 });
@@ -191,12 +266,17 @@ const SHARED: [(usize, usize, usize); 31] = [
 
 #[test]
 fn threads_do_not_change_a_bit_in_f32() {
-    assert_same_bits::<f32>(&SHARED);
+    assert_same_bits::<f32>(Precision::F32, &SHARED);
 }
 
 #[test]
 fn threads_do_not_change_a_bit_in_f64() {
-    assert_same_bits::<f64>(&SHARED);
+    assert_same_bits::<f64>(Precision::F32, &SHARED);
+}
+
+#[test]
+fn threads_do_not_change_a_bit_in_bf16() {
+    assert_same_bits::<f32>(Precision::Bf16, &SHARED);
 }
 
 proptest! {
@@ -205,8 +285,9 @@ proptest! {
     fn threads_do_not_change_a_bit_of_any_shape(
         shape in (1..300_usize, 1..300_usize, 1..1200_usize),
     ) {
-        assert_same_bits::<f32>(&[shape]);
-        assert_same_bits::<f64>(&[shape]);
+        assert_same_bits::<f32>(Precision::F32, &[shape]);
+        assert_same_bits::<f64>(Precision::F32, &[shape]);
+        assert_same_bits::<f32>(Precision::Bf16, &[shape]);
     }
 }
 
@@ -217,7 +298,7 @@ fn wrong_shapes_are_refused() {
         for (rows, cols) in [(4, 4), (3, 5), (4, 3)] {
             let outcome = std::panic::catch_unwind(|| {
                 let mut c = Matrix::zeros(rows, cols);
-                (form.product)(a.view(), b.view(), c.view_mut(), Store::Add, &Threads::one());
+                (form.product)(a.view(), b.view(), c.view_mut(), Store::Add, &Compute::one());
             });
             let panic = outcome.expect_err("a destination of the wrong shape");
             let message = panic.downcast_ref::<String>().cloned().unwrap_or_default();

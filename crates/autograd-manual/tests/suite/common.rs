@@ -2,7 +2,7 @@
 
 use chainrule_autograd_manual::Network;
 use chainrule_layers::{Activation, Dense, Kept, Layer, ParamShape, Pass};
-use chainrule_tensor::{MatrixView, MatrixViewMut, Threads};
+use chainrule_tensor::{Compute, MatrixView, MatrixViewMut};
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 
@@ -47,7 +47,7 @@ impl Layer<f64> for Claim {
         _: Kept<'_, f64>,
         _: MatrixView<'_, f64>,
         _: MatrixViewMut<'_, f64>,
-        _: &Threads,
+        _: &Compute,
     ) {
     }
     fn backward_input(
@@ -55,7 +55,7 @@ impl Layer<f64> for Claim {
         _: Kept<'_, f64>,
         _: MatrixView<'_, f64>,
         _: MatrixViewMut<'_, f64>,
-        _: &Threads,
+        _: &Compute,
     ) {
     }
 }

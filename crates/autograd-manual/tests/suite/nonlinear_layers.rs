@@ -5,7 +5,7 @@ use chainrule_autograd_manual::{CheckOptions, Network, Workspace, check_gradient
 use chainrule_layers::{Activation, Dense, Kept, Layer, ParamKind, ParamShape, Pass};
 use chainrule_loss::{SquaredError, Targets};
 use chainrule_tensor::product::Store;
-use chainrule_tensor::{Matrix, MatrixView, MatrixViewMut, Threads};
+use chainrule_tensor::{Compute, Matrix, MatrixView, MatrixViewMut};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, RngExt, SeedableRng};
 
@@ -79,7 +79,7 @@ impl Layer<f64> for PRelu {
         _: Kept<'_, f64>,
         grad_h: MatrixView<'_, f64>,
         mut grad_a: MatrixViewMut<'_, f64>,
-        _: &Threads,
+        _: &Compute,
     ) {
         grad_a.copy_from(grad_h);
         grad_a.as_mut_slice().iter_mut().for_each(|g| *g *= self.0.at(Mistake::Activation));
@@ -90,7 +90,7 @@ impl Layer<f64> for PRelu {
         kept: Kept<'_, f64>,
         grad_h: MatrixView<'_, f64>,
         mut grad_x: MatrixViewMut<'_, f64>,
-        _: &Threads,
+        _: &Compute,
     ) {
         let p = kept.theta;
         let rows = kept.x.iter_rows().zip(grad_h.iter_rows()).zip(grad_x.iter_rows_mut());
@@ -108,7 +108,7 @@ impl Layer<f64> for PRelu {
         grad_h: MatrixView<'_, f64>,
         grad_p: &mut [f64],
         store: Store,
-        _: &Threads,
+        _: &Compute,
     ) {
         if store == Store::Replace {
             grad_p.fill(0.0);
@@ -173,7 +173,7 @@ impl Layer<f64> for Square {
         kept: Kept<'_, f64>,
         grad_h: MatrixView<'_, f64>,
         mut grad_a: MatrixViewMut<'_, f64>,
-        _: &Threads,
+        _: &Compute,
     ) {
         let s = &kept.theta[UNITS..];
         for (grad_h, grad_a) in grad_h.iter_rows().zip(grad_a.iter_rows_mut()) {
@@ -189,7 +189,7 @@ impl Layer<f64> for Square {
         kept: Kept<'_, f64>,
         grad_a: MatrixView<'_, f64>,
         mut grad_x: MatrixViewMut<'_, f64>,
-        _: &Threads,
+        _: &Compute,
     ) {
         let w = kept.theta;
         let rows = kept.x.iter_rows().zip(grad_a.iter_rows()).zip(grad_x.iter_rows_mut());
@@ -207,7 +207,7 @@ impl Layer<f64> for Square {
         grad_a: MatrixView<'_, f64>,
         grad_theta: &mut [f64],
         store: Store,
-        _: &Threads,
+        _: &Compute,
     ) {
         if store == Store::Replace {
             grad_theta.fill(0.0);

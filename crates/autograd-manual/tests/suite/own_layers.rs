@@ -5,7 +5,7 @@ use chainrule_autograd_manual::{CheckOptions, Network, NetworkReport, Param, che
 use chainrule_layers::{Activation, Dense, Kept, Layer, ParamKind, ParamShape, Pass};
 use chainrule_loss::{Loss, LossError, Reduction, SquaredError, Targets};
 use chainrule_tensor::product::Store;
-use chainrule_tensor::{Matrix, MatrixView, MatrixViewMut, Threads};
+use chainrule_tensor::{Compute, Matrix, MatrixView, MatrixViewMut};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, RngExt, SeedableRng};
 
@@ -76,7 +76,7 @@ impl Layer<f64> for Sine {
         kept: Kept<'_, f64>,
         grad_h: MatrixView<'_, f64>,
         mut grad_a: MatrixViewMut<'_, f64>,
-        _: &Threads,
+        _: &Compute,
     ) {
         let sign = self.sign(Mistake::SignOfActivation);
         let pairs = kept.a.as_slice().iter().zip(grad_h.as_slice());
@@ -90,7 +90,7 @@ impl Layer<f64> for Sine {
         kept: Kept<'_, f64>,
         grad_a: MatrixView<'_, f64>,
         mut grad_x: MatrixViewMut<'_, f64>,
-        _threads: &Threads,
+        _compute: &Compute,
     ) {
         let sign = self.sign(Mistake::SignOfInput);
         for (grad_a, grad_x) in grad_a.iter_rows().zip(grad_x.iter_rows_mut()) {
@@ -106,7 +106,7 @@ impl Layer<f64> for Sine {
         grad_a: MatrixView<'_, f64>,
         grad_theta: &mut [f64],
         store: Store,
-        _threads: &Threads,
+        _compute: &Compute,
     ) {
         if store == Store::Replace {
             grad_theta.fill(0.0);
@@ -165,9 +165,9 @@ impl Layer<f64> for Forgetful {
         kept: Kept<'_, f64>,
         grad_h: MatrixView<'_, f64>,
         grad_a: MatrixViewMut<'_, f64>,
-        threads: &Threads,
+        compute: &Compute,
     ) {
-        self.0.backward_activation(kept, grad_h, grad_a, threads);
+        self.0.backward_activation(kept, grad_h, grad_a, compute);
     }
 
     fn backward_input(
@@ -175,9 +175,9 @@ impl Layer<f64> for Forgetful {
         kept: Kept<'_, f64>,
         grad_a: MatrixView<'_, f64>,
         grad_x: MatrixViewMut<'_, f64>,
-        threads: &Threads,
+        compute: &Compute,
     ) {
-        self.0.backward_input(kept, grad_a, grad_x, threads);
+        self.0.backward_input(kept, grad_a, grad_x, compute);
     }
 
     fn backward_params(
@@ -186,9 +186,9 @@ impl Layer<f64> for Forgetful {
         grad_a: MatrixView<'_, f64>,
         grad_theta: &mut [f64],
         store: Store,
-        threads: &Threads,
+        compute: &Compute,
     ) {
-        self.0.backward_params(kept, grad_a, grad_theta, store, threads);
+        self.0.backward_params(kept, grad_a, grad_theta, store, compute);
         let biases = grad_theta.len() - Layer::<f64>::outputs(&self.0);
         grad_theta[biases..].fill(0.0);
     }

@@ -58,8 +58,10 @@ impl<S: Scalar> Run<S> {
         schedule.validate(config.optimizer.learning_rate())?;
         let mut optimizer = config.optimizer.build(network.parameter_count(), decay_on)?;
         optimizer.set_threads(&threads);
+        let mut workspace = Workspace::with_threads(network, batches.batch_size(), threads)?;
+        workspace.set_precision(config.precision)?;
         Ok(Self {
-            workspace: Workspace::with_threads(network, batches.batch_size(), threads)?,
+            workspace,
             gradient: vec![S::zero(); network.parameter_count()],
             optimizer,
             schedule,

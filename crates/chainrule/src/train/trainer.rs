@@ -8,7 +8,7 @@ use std::time::Instant;
 use chainrule_autograd_manual::{Network, NonFinite};
 use chainrule_data::{Batches, Dataset};
 use chainrule_loss::Loss;
-use chainrule_tensor::Scalar;
+use chainrule_tensor::{Precision, Scalar};
 use rand::Rng;
 
 use super::run::{Best, Run};
@@ -306,6 +306,10 @@ impl<'a, S: Scalar> Trainer<'a, S> {
         loss: &dyn Loss<S>,
         run: &mut Run<S>,
     ) -> Result<Option<(Scores, Option<NonFinite>)>> {
-        data.map(|data| evaluate_with_place(network, loss, data, &mut run.workspace)).transpose()
+        let Some(data) = data else { return Ok(None) };
+        run.workspace.set_precision(Precision::F32)?;
+        let scores = evaluate_with_place(network, loss, data, &mut run.workspace)?;
+        run.workspace.set_precision(self.config.precision)?;
+        Ok(Some(scores))
     }
 }

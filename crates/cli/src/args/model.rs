@@ -77,10 +77,12 @@ pub(crate) struct Check {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example: chainrule info chainrule-model.safetensors")]
+#[command(after_help = "\
+Examples: chainrule info chainrule-model.safetensors
+          chainrule info")]
 pub(crate) struct Info {
-    /// The model file
-    pub(crate) model: PathBuf,
+    /// The model file; without, the machine alone is described
+    pub(crate) model: Option<PathBuf>,
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,

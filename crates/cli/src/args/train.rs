@@ -6,6 +6,7 @@ use chainrule::data::Scaling;
 use chainrule::layers::Activation;
 use chainrule::metrics::Task;
 use chainrule::optim::Schedule;
+use chainrule::tensor::Precision;
 use clap::{Args, ValueEnum};
 
 use super::activation;
@@ -139,6 +140,10 @@ pub(crate) struct TrainingOptions {
     /// Threads to use; the numbers do not depend on it [default: as many as there are]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
+    /// What products round their inputs to: f32 (nothing), or bf16, faster on large networks where
+    /// the processor has it (chainrule info tells) [default: f32]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) precision: Option<Precision>,
     /// A TOML or JSON file with the sections network and training (see below); options go before it
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

@@ -4,7 +4,7 @@ use chainrule_autograd_manual::{Network, Workspace};
 use chainrule_explain::{Context, ExplainError, Explainer, explain};
 use chainrule_layers::{Activation, Kept, Layer, Pass, Softmax};
 use chainrule_loss::{CrossEntropy, Loss, SquaredError, Targets};
-use chainrule_tensor::{Matrix, MatrixView, MatrixViewMut, Threads};
+use chainrule_tensor::{Compute, Matrix, MatrixView, MatrixViewMut};
 
 use crate::common::dense;
 
@@ -42,7 +42,7 @@ impl Layer<f64> for Double {
         _: Kept<'_, f64>,
         grad_h: MatrixView<'_, f64>,
         mut grad_a: MatrixViewMut<'_, f64>,
-        _: &Threads,
+        _: &Compute,
     ) {
         grad_a.as_mut_slice().iter_mut().zip(grad_h.as_slice()).for_each(|(a, h)| *a = 2.0 * h);
     }
@@ -52,7 +52,7 @@ impl Layer<f64> for Double {
         _: Kept<'_, f64>,
         grad_a: MatrixView<'_, f64>,
         mut grad_x: MatrixViewMut<'_, f64>,
-        _: &Threads,
+        _: &Compute,
     ) {
         grad_x.copy_from(grad_a);
     }

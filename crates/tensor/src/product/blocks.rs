@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
+use super::arithmetic::{Arithmetic, Plain, Rounded};
 use super::lanes::Lanes;
 use super::tile::{Destination, Left, MAX_ROWS, Panel, Start, VECTORS, strips};
 use super::{Begin, Operand, pack, scratch, vector};
@@ -115,18 +116,23 @@ impl<T: Lanes> WithSimd for Part<T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (m, n) = (self.rows.len(), self.cols.len());
-        if m == 0 || n == 0 {
-            return;
-        }
-        if m < vector::FEW_ROWS && self.b.row == 1 && self.a.col == 1 {
+        if self.rows.len() < vector::FEW_ROWS && self.b.row == 1 && self.a.col == 1 {
             self.dot_products(simd);
-        } else if n < m && 2 * n <= T::lanes::<S>() {
-            // Its few columns would leave the vectors mostly empty.
-            self.transposed().blocks(simd);
         } else {
-            self.blocks(simd);
+            self.multiply(Plain::new(simd));
         }
+    }
+}
+
+/// A part whose operands are rounded to bf16 and multiplied in `f32`.
+pub(super) struct RoundedPart(pub(super) Part<f32>);
+
+impl WithSimd for RoundedPart {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        self.0.multiply(Rounded(simd));
     }
 }
 
@@ -169,74 +175,108 @@ impl<T: Lanes> Part<T> {
         }
     }
 
+    /// By blocks.
     #[inline(always)]
-    fn blocks<S: Simd>(self, simd: S) {
-        let width = width::<T, S>();
-        let depth = self.k.clamp(1, PANEL_BYTES / (width * size_of::<T>()));
+    pub(super) fn multiply<R: Arithmetic<Element = T>>(self, how: R) {
         let (m, n) = (self.rows.len(), self.cols.len());
-        let pack_b = self.b.row == 1 || m > FEW * MAX_ROWS;
+        if m == 0 || n == 0 {
+            return;
+        }
+        if n < m && 2 * n <= T::lanes::<R::Simd>() {
+            // Its few columns would leave the vectors mostly empty.
+            self.transposed().blocks(how);
+        } else {
+            self.blocks(how);
+        }
+    }
+
+    #[inline(always)]
+    fn blocks<R: Arithmetic<Element = T>>(self, how: R) {
+        let width = width::<T, R::Simd>();
+        let most = PANEL_BYTES / (width * size_of::<R::Factor>());
+        // In factors, and the elements of the inner dimension in them.
+        let depth = self.k.div_ceil(R::VALUES).clamp(1, most);
+        let inner_depth = depth * R::VALUES;
+        let (m, n) = (self.rows.len(), self.cols.len());
+        let pack_b = R::PACKED || self.b.row == 1 || m > FEW * MAX_ROWS;
         // A given by columns is read along the columns anyway; far apart, they would each need a
         // page of their own.
         let near = self.a.row == 1 && self.a.col * depth * size_of::<T>() <= NEAR_BYTES;
-        let pack_a = n > FEW * width && !near;
+        let pack_a = R::PACKED || n > FEW * width && !near;
         // Without packing, room for the last panel, whose vectors are not whole.
         let b_room = match (pack_b, n % width) {
-            (true, _) => n.min(NC).div_ceil(width) * width * depth,
+            (true, _) => n.min(NC).div_ceil(width) * width * depth + pack::SPILL,
             (false, 0) => 0,
             (false, _) => width * depth,
         };
         let a_room = if pack_a { m.min(MC) * depth + pack::SPILL } else { 0 };
-        scratch::with(b_room + a_room, |scratch: *mut T| {
-            // SAFETY: `b_room` values lie before the rest.
-            let packed_a = unsafe { scratch.add(b_room) };
-            let block = Block { part: &self, packed_b: scratch, packed_a, pack_b, pack_a };
+        // For a panel or strip that becomes factors in a second step.
+        let element_room =
+            if R::VALUES > 1 { width.max(MAX_ROWS) * inner_depth + pack::SPILL } else { 0 };
+        let (factor, element) = (size_of::<R::Factor>(), size_of::<T>());
+        let rooms = [b_room * factor, a_room * factor, element_room * element];
+        scratch::with(rooms, |[b, a, elements]| {
+            let block = Block {
+                part: &self,
+                packed_b: b.cast(),
+                packed_a: a.cast(),
+                elements: elements.cast(),
+                pack_b,
+                pack_a,
+            };
             for cols in blocks_of(self.cols.clone(), NC) {
                 let mut start = self.start;
-                for inner in blocks_of(0..self.k, depth) {
-                    block.run(simd, cols.clone(), inner, start);
+                for inner in blocks_of(0..self.k, inner_depth) {
+                    block.run(how, cols.clone(), inner, start);
                     start = Start::Destination;
                 }
                 if self.k == 0 {
-                    block.run(simd, cols, 0..0, start);
+                    block.run(how, cols, 0..0, start);
                 }
             }
         });
     }
 }
 
-/// Where the blocks of a part are packed, and whether.
-struct Block<'a, T> {
+/// Where the blocks of a part are packed, as factors `F`, and whether.
+struct Block<'a, T, F> {
     part: &'a Part<T>,
-    packed_b: *mut T,
-    packed_a: *mut T,
+    packed_b: *mut F,
+    packed_a: *mut F,
+    elements: *mut T,
     pack_b: bool,
     pack_a: bool,
 }
 
-impl<T: Lanes> Block<'_, T> {
+impl<T: Lanes, F: Copy> Block<'_, T, F> {
     /// The columns `cols` of C over the range `inner` of the inner dimension.
     #[inline(always)]
-    fn run<S: Simd>(&self, simd: S, cols: Range<usize>, inner: Range<usize>, start: Start<T>) {
+    fn run<R>(&self, how: R, cols: Range<usize>, inner: Range<usize>, start: Start<T>)
+    where
+        R: Arithmetic<Element = T, Factor = F>,
+    {
         let Part { a, c, ref rows, .. } = *self.part;
-        let k = inner.len();
+        let k = inner.len().div_ceil(R::VALUES);
         // SAFETY: `rows`, `cols` and `inner` lie within the operands, which
         // the public functions have checked against each other; the packed operands have room for
-        // `MC × k` and `NC × k` values (rounded up to whole panels), or for one panel.
+        // `MC × k` and `NC × k` factors (rounded up to whole panels), or for one panel. Operands
+        // that are not packed are their own factors.
         unsafe {
             if self.pack_b {
-                simd.vectorize(PackB { block: self, cols: cols.clone(), inner: inner.clone() });
+                self.fill_b(how, cols.clone(), inner.clone());
             }
             for rows in blocks_of(rows.clone(), MC) {
                 if self.pack_a {
-                    simd.vectorize(PackA { block: self, rows: rows.clone(), inner: inner.clone() });
+                    self.fill_a(how, rows.clone(), inner.clone());
                 }
-                for j in blocks_of(cols.clone(), width::<T, S>()) {
-                    let (b, b_step) = self.panel(simd, &cols, &j, &inner);
+                for j in blocks_of(cols.clone(), width::<T, R::Simd>()) {
+                    let (b, b_step) = self.panel(how, &cols, &j, &inner);
                     let i = rows.start;
                     let a = if self.pack_a {
-                        Left::Packed(self.packed_a)
+                        Left::Packed(self.packed_a.cast_const())
                     } else {
-                        Left::Strided { data: a.at(i, inner.start), row: a.row, col: a.col }
+                        let data = a.at(i, inner.start).cast();
+                        Left::Strided { data, row: a.row, col: a.col }
                     };
                     Panel {
                         a,
@@ -248,7 +288,7 @@ impl<T: Lanes> Block<'_, T> {
                         k,
                         start: start.at(i, j.start),
                     }
-                    .run(simd);
+                    .run(how);
                 }
             }
         }
@@ -259,83 +299,109 @@ impl<T: Lanes> Block<'_, T> {
     /// # Safety
     /// As in [`Block::run`].
     #[inline(always)]
-    unsafe fn panel<S: Simd>(
+    unsafe fn panel<R>(
         &self,
-        simd: S,
+        how: R,
         cols: &Range<usize>,
         j: &Range<usize>,
         inner: &Range<usize>,
-    ) -> (*const T, usize) {
-        let (width, k, b) = (panel_width::<T, S>(j.len()), inner.len(), self.part.b);
+    ) -> (*const F, usize)
+    where
+        R: Arithmetic<Element = T, Factor = F>,
+    {
+        let (width, b) = (panel_width::<T, R::Simd>(j.len()), self.part.b);
         // SAFETY: by the caller.
         unsafe {
             if self.pack_b {
+                let k = inner.len().div_ceil(R::VALUES);
                 (self.packed_b.add((j.start - cols.start) * k).cast_const(), width)
             } else if j.len() == width {
-                (b.at(inner.start, j.start), b.row)
+                (b.at(inner.start, j.start).cast(), b.row)
             } else {
-                simd.vectorize(PackB { block: self, cols: j.clone(), inner: inner.clone() });
+                self.fill_b(how, j.clone(), inner.clone());
                 (self.packed_b.cast_const(), width)
             }
         }
     }
-}
 
-/// Packs the columns `cols` of B over `inner`, panel by panel.
-struct PackB<'a, T> {
-    block: &'a Block<'a, T>,
-    cols: Range<usize>,
-    inner: Range<usize>,
-}
-
-impl<T: Lanes> WithSimd for PackB<'_, T> {
-    type Output = ();
-
+    /// Packs the columns `cols` of B over `inner`, panel by panel.
+    ///
+    /// # Safety
+    /// The ranges must lie within B, with room for the panels of `cols`.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { block: &Block { part, packed_b, .. }, cols, inner } = self;
-        let (b, k) = (part.b, inner.len());
-        for j in blocks_of(cols.clone(), width::<T, S>()) {
-            // SAFETY: the ranges lie within B, and there is room for the panels of `cols`.
-            unsafe {
-                let from = b.at(inner.start, j.start);
-                let panel = packed_b.add((j.start - cols.start) * k);
-                let width = panel_width::<T, S>(j.len());
-                if b.row == 1 {
-                    pack::transposed::<T, S>(from, b.col, j.len(), k, panel, width);
-                } else {
-                    pack::rows(simd, from, b.row, j.len(), k, panel, width);
+    unsafe fn fill_b<R>(&self, how: R, cols: Range<usize>, inner: Range<usize>)
+    where
+        R: Arithmetic<Element = T, Factor = F>,
+    {
+        let (b, k) = (self.part.b, inner.len());
+        how.vectorize(
+            #[inline(always)]
+            || {
+                for j in blocks_of(cols.clone(), width::<T, R::Simd>()) {
+                    let width = panel_width::<T, R::Simd>(j.len());
+                    // SAFETY: by the caller.
+                    unsafe {
+                        let from = b.at(inner.start, j.start);
+                        let to = self.packed_b.add((j.start - cols.start) * k.div_ceil(R::VALUES));
+                        how.pack(
+                            #[inline(always)]
+                            |to| match b.row {
+                                1 => pack::transposed::<T, R::Simd>(
+                                    from,
+                                    b.col,
+                                    j.len(),
+                                    k,
+                                    to,
+                                    width,
+                                ),
+                                _ => pack::rows(how.simd(), from, b.row, j.len(), k, to, width),
+                            },
+                            k,
+                            width,
+                            to,
+                            self.elements,
+                        );
+                    }
                 }
-            }
-        }
+            },
+        );
     }
-}
 
-/// Packs the rows `rows` of A over `inner`, strip by strip.
-struct PackA<'a, T> {
-    block: &'a Block<'a, T>,
-    rows: Range<usize>,
-    inner: Range<usize>,
-}
-
-impl<T: Lanes> WithSimd for PackA<'_, T> {
-    type Output = ();
-
+    /// Packs the rows `rows` of A over `inner`, strip by strip.
+    ///
+    /// # Safety
+    /// The ranges must lie within A, with room for `rows`.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Self { block: &Block { part, packed_a, .. }, rows, inner } = self;
-        let (a, k) = (part.a, inner.len());
-        // SAFETY: the ranges lie within A, and there is room for `rows`.
-        unsafe {
-            for strip in strips(rows.len()) {
-                let from = a.at(rows.start + strip.start, inner.start);
-                let to = packed_a.add(strip.start * k);
-                if a.row == 1 {
-                    pack::columns(from, a.col, strip.len(), k, to);
-                } else {
-                    pack::transposed::<T, S>(from, a.row, strip.len(), k, to, strip.len());
+    unsafe fn fill_a<R>(&self, how: R, rows: Range<usize>, inner: Range<usize>)
+    where
+        R: Arithmetic<Element = T, Factor = F>,
+    {
+        let (a, k) = (self.part.a, inner.len());
+        how.vectorize(
+            #[inline(always)]
+            || {
+                for strip in strips(rows.len()) {
+                    let height = strip.len();
+                    // SAFETY: by the caller.
+                    unsafe {
+                        let from = a.at(rows.start + strip.start, inner.start);
+                        let to = self.packed_a.add(strip.start * k.div_ceil(R::VALUES));
+                        how.pack(
+                            #[inline(always)]
+                            |to| match a.row {
+                                1 => pack::columns(from, a.col, height, k, to),
+                                _ => pack::transposed::<T, R::Simd>(
+                                    from, a.row, height, k, to, height,
+                                ),
+                            },
+                            k,
+                            height,
+                            to,
+                            self.elements,
+                        );
+                    }
                 }
-            }
-        }
+            },
+        );
     }
 }

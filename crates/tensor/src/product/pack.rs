@@ -3,6 +3,7 @@
 use pulp::Simd;
 
 use super::lanes::Lanes;
+use crate::bf16;
 
 /// A strip of `rows` rows of A over `k`, column by column: `strip[p * rows + i] = A[i][p]`, from
 /// `A` given by its columns, `a[p * a_step + i]`.
@@ -80,7 +81,8 @@ pub(super) unsafe fn rows<T: Lanes, S: Simd>(
     }
 }
 
-/// How many values [`columns`] and [`transposed`] may write beyond the last row of what they pack.
+/// How many values [`columns`], [`transposed`] and [`pairs`] may touch beyond the last row of what
+/// they pack.
 pub(super) const SPILL: usize = 8;
 
 /// As [`rows`], from the transpose of B: `panel[p * width + j] = b[j * b_row + p]`. What it leaves
@@ -115,6 +117,37 @@ pub(super) unsafe fn transposed<T: Lanes, S: Simd>(
                 for i in 0..height {
                     *to.add(p * width + i) = *from.add(i * b_row + p);
                 }
+            }
+        }
+    }
+}
+
+/// Pairs of rows as bf16: `to[q * width + j]` holds in its lower half the value of row `2 q` and in
+/// its upper half that of row `2 q + 1`, or 0 if there are no more, of `k` rows of `width` values.
+///
+/// # Safety
+/// `k * width + SPILL` values must be readable at `from`, and `k.div_ceil(2) * width + SPILL`
+/// writable at `to`.
+#[inline(always)]
+pub(super) unsafe fn pairs(from: *const f32, k: usize, width: usize, to: *mut u32) {
+    let block = |from: *const f32| {
+        // SAFETY: the caller's room reaches a block beyond the last row.
+        unsafe { from.cast::<[u32; SPILL]>().read_unaligned() }
+    };
+    for q in 0..k.div_ceil(2) {
+        let whole = 2 * q + 1 < k;
+        for j in (0..width).step_by(SPILL) {
+            // SAFETY: as promised by the caller; what a block leaves past its row, the next one
+            // overwrites.
+            unsafe {
+                let lower = block(from.add(2 * q * width + j));
+                let upper =
+                    if whole { block(from.add((2 * q + 1) * width + j)) } else { [0; SPILL] };
+                let mut pairs = [0; SPILL];
+                for i in 0..SPILL {
+                    pairs[i] = bf16::nearest(lower[i]) >> 16 | bf16::nearest(upper[i]);
+                }
+                to.add(q * width + j).cast::<[u32; SPILL]>().write_unaligned(pairs);
             }
         }
     }

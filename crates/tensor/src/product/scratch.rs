@@ -12,15 +12,22 @@ thread_local! {
     static LINES: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
 }
 
-/// Lends room for `count` values, whatever they hold, at a multiple of 64 bytes.
-pub(super) fn with<T: Copy, R>(count: usize, f: impl FnOnce(*mut T) -> R) -> R {
+/// Lends rooms of so many bytes each, whatever they hold, at multiples of 64 bytes.
+pub(super) fn with<const N: usize, R>(bytes: [usize; N], f: impl FnOnce([*mut u8; N]) -> R) -> R {
     LINES.with(|cell| {
         let mut lines = cell.take();
-        let needed = (count * size_of::<T>()).div_ceil(size_of::<Line>());
+        let mut needed = 0;
+        let starts = bytes.map(|bytes| {
+            let start = needed;
+            needed += bytes.div_ceil(size_of::<Line>());
+            start
+        });
         if lines.len() < needed {
             lines.resize(needed, Line([0; 64]));
         }
-        let result = f(lines.as_mut_ptr().cast());
+        let base = lines.as_mut_ptr();
+        // SAFETY: each room starts within the lines, or at their end if nothing is left for it.
+        let result = f(starts.map(|start| unsafe { base.add(start) }.cast()));
         cell.set(lines);
         result
     })

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 
+use super::arithmetic::{Arithmetic, Sums};
 use super::lanes::Lanes;
 use super::pack::copy_short;
 
@@ -90,24 +91,24 @@ pub(super) fn strips(rows: usize) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// The rows of A that a panel is multiplied with.
+/// The rows of A that a panel is multiplied with, in factors `F`.
 #[derive(Clone, Copy)]
-pub(super) enum Left<T> {
+pub(super) enum Left<F> {
     /// `A[i][p]` at `data + i * row + p * col`.
-    Strided { data: *const T, row: usize, col: usize },
+    Strided { data: *const F, row: usize, col: usize },
     /// Strip after strip, each column by column.
-    Packed(*const T),
+    Packed(*const F),
 }
 
-/// `C = start + A B` for a panel of C: `rows` × (at most `VECTORS` vectors), over `k`.
+/// `C = start + A B` for a panel of C: `rows` × (at most `VECTORS` vectors), over `k` factors.
 ///
-/// Every element is one chain of fused multiply-adds in the order of `k`, so that its bits depend
-/// on nothing but its own operands: not on the tile, nor on the width of a vector.
+/// Every element is one chain of sums in the order of `k`, so that its bits depend on nothing but
+/// its own operands: not on the tile, nor on the width of a vector.
 #[derive(Clone, Copy)]
-pub(super) struct Panel<T> {
-    pub(super) a: Left<T>,
+pub(super) struct Panel<F, T> {
+    pub(super) a: Left<F>,
     /// `B[p]` at `b + p * b_step`; whole vectors can be read there.
-    pub(super) b: *const T,
+    pub(super) b: *const F,
     pub(super) b_step: usize,
     /// `rows × cols` values can be read and written there.
     pub(super) c: Destination<T>,
@@ -117,75 +118,87 @@ pub(super) struct Panel<T> {
     pub(super) start: Start<T>,
 }
 
-impl<T: Lanes> Panel<T> {
+impl<F: Copy, T: Lanes> Panel<F, T> {
     /// # Safety
-    /// The pointers must be valid as their fields say, `cols` within
-    /// `1..=VECTORS * T::lanes::<S>()`, and nothing else may write to the panel meanwhile.
+    /// The pointers must be valid as their fields say, `cols` within `1..=VECTORS * lanes`, and
+    /// nothing else may write to the panel meanwhile.
     #[inline(always)]
-    pub(super) unsafe fn run<S: Simd>(self, simd: S) {
+    pub(super) unsafe fn run<R>(self, how: R)
+    where
+        R: Arithmetic<Factor = F, Element = T>,
+    {
         // Rows side by side in memory are reached without a multiplication.
         let unit = match self.a {
             Left::Strided { row, .. } => row == 1,
             Left::Packed(_) => true,
         };
-        match (self.cols <= T::lanes::<S>(), unit) {
-            (true, true) => simd.vectorize(Fixed::<T, 1, true>(self)),
-            (true, false) => simd.vectorize(Fixed::<T, 1, false>(self)),
-            (false, true) => simd.vectorize(Fixed::<T, VECTORS, true>(self)),
-            (false, false) => simd.vectorize(Fixed::<T, VECTORS, false>(self)),
-        }
-    }
-}
-
-/// A panel whose vectors in a row the compiler knows, and whether rows of A are side by side.
-struct Fixed<T, const VECS: usize, const UNIT: bool>(Panel<T>);
-
-impl<T: Lanes, const VECS: usize, const UNIT: bool> WithSimd for Fixed<T, VECS, UNIT> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let panel = self.0;
-        for strip in strips(panel.rows) {
-            let i = strip.start;
-            // SAFETY: the strip lies within the panel, for which `Panel::run` has promises.
-            unsafe {
-                let (a, a_row, a_col) = match panel.a {
-                    Left::Strided { data, row, col } => (data.wrapping_add(i * row), row, col),
-                    Left::Packed(data) => (data.add(i * panel.k), 1, strip.len()),
-                };
-                let a_row = if UNIT { 1 } else { a_row };
-                let tile = Tile {
-                    a,
-                    a_row,
-                    a_col,
-                    b: panel.b,
-                    b_step: panel.b_step,
-                    c: panel.c.from(i, 0),
-                    cols: panel.cols,
-                    k: panel.k,
-                    start: panel.start.at(i, 0),
-                };
-                match strip.len() {
-                    1 => tile.run::<S, 1, VECS>(simd),
-                    2 => tile.run::<S, 2, VECS>(simd),
-                    3 => tile.run::<S, 3, VECS>(simd),
-                    4 => tile.run::<S, 4, VECS>(simd),
-                    5 => tile.run::<S, 5, VECS>(simd),
-                    _ => tile.run::<S, MAX_ROWS, VECS>(simd),
-                }
+        let narrow = self.cols <= T::lanes::<R::Simd>();
+        // SAFETY: as promised by the caller.
+        unsafe {
+            match (narrow, unit) {
+                (true, true) => self.strips::<R, 1, true>(how),
+                (true, false) => self.strips::<R, 1, false>(how),
+                (false, true) => self.strips::<R, VECTORS, true>(how),
+                (false, false) => self.strips::<R, VECTORS, false>(how),
             }
         }
+    }
+
+    /// A panel whose vectors in a row the compiler knows, and whether rows of A are side by side.
+    ///
+    /// # Safety
+    /// As [`Panel::run`].
+    #[inline(always)]
+    unsafe fn strips<R, const VECS: usize, const UNIT: bool>(self, how: R)
+    where
+        R: Arithmetic<Factor = F, Element = T>,
+    {
+        how.vectorize(
+            #[inline(always)]
+            || {
+                for strip in strips(self.rows) {
+                    let i = strip.start;
+                    // SAFETY: the strip lies within the panel, for which the caller has promises.
+                    unsafe {
+                        let (a, a_row, a_col) = match self.a {
+                            Left::Strided { data, row, col } => {
+                                (data.wrapping_add(i * row), row, col)
+                            }
+                            Left::Packed(data) => (data.add(i * self.k), 1, strip.len()),
+                        };
+                        let tile = Tile {
+                            a,
+                            a_row: if UNIT { 1 } else { a_row },
+                            a_col,
+                            b: self.b,
+                            b_step: self.b_step,
+                            c: self.c.from(i, 0),
+                            cols: self.cols,
+                            k: self.k,
+                            start: self.start.at(i, 0),
+                        };
+                        match strip.len() {
+                            1 => tile.run::<R, 1, VECS>(how),
+                            2 => tile.run::<R, 2, VECS>(how),
+                            3 => tile.run::<R, 3, VECS>(how),
+                            4 => tile.run::<R, 4, VECS>(how),
+                            5 => tile.run::<R, 5, VECS>(how),
+                            _ => tile.run::<R, MAX_ROWS, VECS>(how),
+                        }
+                    }
+                }
+            },
+        );
     }
 }
 
 /// A strip of a panel.
-struct Tile<T> {
+struct Tile<F, T> {
     /// `A[i][p]` at `a + i * a_row + p * a_col`.
-    a: *const T,
+    a: *const F,
     a_row: usize,
     a_col: usize,
-    b: *const T,
+    b: *const F,
     b_step: usize,
     c: Destination<T>,
     cols: usize,
@@ -193,14 +206,18 @@ struct Tile<T> {
     start: Start<T>,
 }
 
-impl<T: Lanes> Tile<T> {
+impl<F: Copy, T: Lanes> Tile<F, T> {
     /// # Safety
     /// As [`Panel::run`], for `ROWS` rows.
     #[inline(always)]
-    unsafe fn run<S: Simd, const ROWS: usize, const VECS: usize>(self, simd: S) {
+    unsafe fn run<R, const ROWS: usize, const VECS: usize>(self, how: R)
+    where
+        R: Arithmetic<Factor = F, Element = T>,
+    {
         let Self { a, a_row, a_col, b, b_step, c, cols, k, start } = self;
-        let lanes = T::lanes::<S>();
-        let mut sums = [[T::splat(simd, T::zero()); VECS]; ROWS];
+        let (simd, lanes) = (how.simd(), T::lanes::<R::Simd>());
+        let zero = T::splat(simd, T::zero());
+        let mut sums: [[Sums<R>; VECS]; ROWS] = [[zero; VECS]; ROWS];
         // SAFETY: the caller promises that the operands may be read and the destination written
         // at these places.
         unsafe {
@@ -209,9 +226,9 @@ impl<T: Lanes> Tile<T> {
                 Start::Destination => {
                     for (i, sums) in sums.iter_mut().enumerate() {
                         *sums = if c.col == 1 {
-                            load::<T, S, VECS>(simd, c.at(i, 0), cols)
+                            load::<T, R::Simd, VECS>(simd, c.at(i, 0), cols)
                         } else {
-                            let mut row = [T::splat(simd, T::zero()); VECS];
+                            let mut row = [zero; VECS];
                             for j in 0..cols {
                                 *row.as_mut_ptr().cast::<T>().add(j) = *c.at(i, j);
                             }
@@ -219,7 +236,7 @@ impl<T: Lanes> Tile<T> {
                         };
                     }
                 }
-                Start::Row(row) => sums = [load::<T, S, VECS>(simd, row, cols); ROWS],
+                Start::Row(row) => sums = [load::<T, R::Simd, VECS>(simd, row, cols); ROWS],
                 Start::Column(column) => {
                     for (i, sums) in sums.iter_mut().enumerate() {
                         *sums = [T::splat(simd, *column.add(i)); VECS];
@@ -228,21 +245,21 @@ impl<T: Lanes> Tile<T> {
             }
             for p in 0..k {
                 let b = b.add(p * b_step);
-                let mut row = [T::splat(simd, T::zero()); VECS];
-                for (v, row) in row.iter_mut().enumerate() {
-                    *row = T::load::<S>(b.add(v * lanes));
+                let mut row = [how.load(b); VECS];
+                for (v, row) in row.iter_mut().enumerate().skip(1) {
+                    *row = how.load(b.add(v * lanes));
                 }
                 let a = a.add(p * a_col);
                 for (i, sums) in sums.iter_mut().enumerate() {
-                    let factor = T::splat(simd, *a.add(i * a_row));
+                    let factor = how.splat(*a.add(i * a_row));
                     for (sum, row) in sums.iter_mut().zip(row) {
-                        *sum = T::mul_add(simd, factor, row, *sum);
+                        *sum = how.mul_add(factor, row, *sum);
                     }
                 }
             }
             if c.col == 1 {
                 for (i, &sums) in sums.iter().enumerate() {
-                    store::<T, S, VECS>(sums, c.at(i, 0), cols);
+                    store::<T, R::Simd, VECS>(sums, c.at(i, 0), cols);
                 }
             } else {
                 // A copy, so that the sums themselves stay in registers.

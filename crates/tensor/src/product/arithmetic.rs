@@ -1,0 +1,245 @@
+//! How tiles multiply: what packed operands hold, and what becomes of vectors of it.
+
+use pulp::Simd;
+
+use super::lanes::Lanes;
+use crate::bf16;
+
+/// A way to multiply. One source of blocks, packing and tiles serves all.
+pub(super) trait Arithmetic: Copy {
+    /// An element of A, B and C.
+    type Element: Lanes;
+    /// The vectors of C.
+    type Simd: Simd;
+    /// What packed operands hold: `VALUES` neighbours along the inner dimension.
+    type Factor: Copy;
+    /// As many factors as a vector of C has elements.
+    type Factors: Copy;
+
+    /// Elements in a factor.
+    const VALUES: usize;
+    /// Whether tiles need packed operands; else a factor is an element.
+    const PACKED: bool;
+
+    /// The vectors of C.
+    fn simd(self) -> Self::Simd;
+
+    /// Runs `f`, into which all it does must be inlined, with the instructions of this arithmetic.
+    fn vectorize(self, f: impl FnOnce());
+
+    /// The same factor in every place.
+    fn splat(self, x: Self::Factor) -> Self::Factors;
+
+    /// Reads a vector of factors from any address.
+    ///
+    /// # Safety
+    /// As many must be readable there.
+    unsafe fn load(self, from: *const Self::Factor) -> Self::Factors;
+
+    /// `sum + x y`, over the values of a factor.
+    fn mul_add(self, x: Self::Factors, y: Self::Factors, sum: Sums<Self>) -> Sums<Self>;
+
+    /// Packs `k` rows of `width` elements, which `fill` writes to where it is told.
+    ///
+    /// # Safety
+    /// `k.div_ceil(VALUES) * width` factors must be writable at `to`, and what `fill` writes at
+    /// `room` or, if a factor is an element, at `to`.
+    unsafe fn pack(
+        self,
+        fill: impl FnOnce(*mut Self::Element),
+        k: usize,
+        width: usize,
+        to: *mut Self::Factor,
+        room: *mut Self::Element,
+    );
+}
+
+/// A vector of C.
+pub(super) type Sums<R> = <<R as Arithmetic>::Element as Lanes>::Vector<<R as Arithmetic>::Simd>;
+
+/// Elements as they are, fused multiply-adds.
+#[derive(Clone, Copy)]
+pub(super) struct Plain<S, T>(S, std::marker::PhantomData<T>);
+
+impl<S, T> Plain<S, T> {
+    pub(super) fn new(simd: S) -> Self {
+        Self(simd, std::marker::PhantomData)
+    }
+}
+
+/// A closure for pulp to inline.
+struct Inlined<F>(F);
+
+impl<F: FnOnce()> pulp::WithSimd for Inlined<F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        (self.0)();
+    }
+}
+
+impl<S: Simd, T: Lanes> Arithmetic for Plain<S, T> {
+    type Element = T;
+    type Simd = S;
+    type Factor = T;
+    type Factors = T::Vector<S>;
+
+    const VALUES: usize = 1;
+    const PACKED: bool = false;
+
+    #[inline(always)]
+    fn simd(self) -> S {
+        self.0
+    }
+
+    #[inline(always)]
+    fn vectorize(self, f: impl FnOnce()) {
+        self.0.vectorize(Inlined(f));
+    }
+
+    #[inline(always)]
+    fn splat(self, x: T) -> T::Vector<S> {
+        T::splat(self.0, x)
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, from: *const T) -> T::Vector<S> {
+        // SAFETY: as promised by the caller.
+        unsafe { T::load::<S>(from) }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, x: T::Vector<S>, y: T::Vector<S>, sum: T::Vector<S>) -> T::Vector<S> {
+        T::mul_add(self.0, x, y, sum)
+    }
+
+    #[inline(always)]
+    unsafe fn pack(self, fill: impl FnOnce(*mut T), _: usize, _: usize, to: *mut T, _: *mut T) {
+        fill(to);
+    }
+}
+
+/// bf16 where the processor has no products of it: elements are rounded while they are packed,
+/// and multiplied as `f32`.
+#[derive(Clone, Copy)]
+pub(super) struct Rounded<S>(pub(super) S);
+
+impl<S: Simd> Arithmetic for Rounded<S> {
+    type Element = f32;
+    type Simd = S;
+    type Factor = f32;
+    type Factors = S::f32s;
+
+    const VALUES: usize = 1;
+    const PACKED: bool = true;
+
+    #[inline(always)]
+    fn simd(self) -> S {
+        self.0
+    }
+
+    #[inline(always)]
+    fn vectorize(self, f: impl FnOnce()) {
+        self.0.vectorize(Inlined(f));
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> S::f32s {
+        self.0.splat_f32s(x)
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> S::f32s {
+        // SAFETY: as promised by the caller.
+        unsafe { <f32 as Lanes>::load::<S>(from) }
+    }
+
+    /// A product of two bf16 is exact in `f32` wherever it is a normal number, so that without
+    /// vectors, where a fused operation takes a call, two roundings are one.
+    #[inline(always)]
+    fn mul_add(self, x: S::f32s, y: S::f32s, sum: S::f32s) -> S::f32s {
+        if S::F32_LANES == 1 {
+            self.0.add_f32s(self.0.mul_f32s(x, y), sum)
+        } else {
+            self.0.mul_add_f32s(x, y, sum)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn pack(
+        self,
+        fill: impl FnOnce(*mut f32),
+        k: usize,
+        width: usize,
+        to: *mut f32,
+        _: *mut f32,
+    ) {
+        fill(to);
+        // SAFETY: the caller promises that the values are there, and `fill` has written them.
+        let packed = unsafe { std::slice::from_raw_parts_mut(to, k * width) };
+        for x in packed {
+            *x = f32::from_bits(bf16::nearest(x.to_bits()));
+        }
+    }
+}
+
+/// What the instructions of [`Dot`](super::dot::Dot) do, but for subnormal numbers and with two
+/// fused operations for a pair, so that tests see packed pairs on any processor.
+#[cfg(test)]
+#[derive(Clone, Copy)]
+pub(super) struct Pairs<S>(pub(super) S);
+
+#[cfg(test)]
+impl<S: Simd> Arithmetic for Pairs<S> {
+    type Element = f32;
+    type Simd = S;
+    type Factor = u32;
+    type Factors = S::u32s;
+
+    const VALUES: usize = 2;
+    const PACKED: bool = true;
+
+    fn simd(self) -> S {
+        self.0
+    }
+
+    #[inline(always)]
+    fn vectorize(self, f: impl FnOnce()) {
+        self.0.vectorize(Inlined(f));
+    }
+
+    #[inline(always)]
+    fn splat(self, x: u32) -> S::u32s {
+        self.0.splat_u32s(x)
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, from: *const u32) -> S::u32s {
+        // SAFETY: the caller promises that the numbers are there.
+        unsafe { from.cast::<S::u32s>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, x: S::u32s, y: S::u32s, sum: S::f32s) -> S::f32s {
+        let simd = self.0;
+        let upper = |x| simd.transmute_f32s_u32s(simd.and_u32s(x, simd.splat_u32s(0xffff_0000)));
+        let lower =
+            |x| simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(x, simd.splat_u32s(16)));
+        simd.mul_add_f32s(upper(x), upper(y), simd.mul_add_f32s(lower(x), lower(y), sum))
+    }
+
+    #[inline(always)]
+    unsafe fn pack(
+        self,
+        fill: impl FnOnce(*mut f32),
+        k: usize,
+        width: usize,
+        to: *mut u32,
+        room: *mut f32,
+    ) {
+        fill(room);
+        // SAFETY: as promised by the caller.
+        unsafe { super::pack::pairs(room, k, width, to) }
+    }
+}
