@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use chainrule::tensor::Precision;
 use chainrule_benches::WORKLOADS;
 use criterion::{Criterion, Throughput};
 
@@ -13,7 +14,7 @@ fn steps(c: &mut Criterion) -> chainrule::Result<()> {
     for workload in WORKLOADS {
         group.throughput(Throughput::Elements(workload.batch as u64));
         for threads in [1, 2] {
-            let mut step = workload.step(threads)?;
+            let mut step = workload.step(threads, Precision::F32)?;
             let plural = if threads == 1 { "" } else { "s" };
             let id = format!("{}/f32/{threads}-thread{plural}", workload.id());
             group.bench_function(id, |bencher| bencher.iter(|| step().expect("a step")));

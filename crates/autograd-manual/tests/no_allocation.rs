@@ -6,7 +6,7 @@ use std::alloc::System;
 use chainrule_autograd_manual::{Network, Workspace};
 use chainrule_layers::{Activation, Dense, Dropout, Layer};
 use chainrule_loss::{CrossEntropy, Targets};
-use chainrule_tensor::{Matrix, Threads};
+use chainrule_tensor::{Matrix, Precision, Threads};
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -52,10 +52,13 @@ fn after_the_first_step_nothing_is_allocated() {
         let labels: Vec<usize> = (0..batch).map(|i| i % network.outputs()).collect();
         let (loss, targets) = (CrossEntropy::new(), Targets::Classes(&labels));
         let mut gradient = vec![0.0; network.parameter_count()];
-        for threads in [1, 2] {
+        for (threads, precision) in
+            [(1, Precision::F32), (2, Precision::F32), (1, Precision::Bf16), (2, Precision::Bf16)]
+        {
             let threads = Threads::new(threads).unwrap();
-            let place = format!("{sizes:?}, batch {batch}, {threads:?}");
+            let place = format!("{sizes:?}, batch {batch}, {threads:?}, {precision}");
             let mut workspace = Workspace::with_threads(&network, batch, threads).unwrap();
+            workspace.set_precision(precision).unwrap();
             let mut step = |network: &mut Network<f32>| {
                 let forward = network.forward_train(x.view(), &mut workspace, &mut rng).unwrap();
                 let mut backward = forward.backward(&loss, targets, &mut gradient).unwrap();

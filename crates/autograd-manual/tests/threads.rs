@@ -3,7 +3,7 @@
 use chainrule_autograd_manual::{Network, Workspace};
 use chainrule_layers::{Activation, Dense, Dropout, Layer};
 use chainrule_loss::{CrossEntropy, Targets};
-use chainrule_tensor::{Matrix, Scalar, Threads};
+use chainrule_tensor::{Matrix, Precision, Scalar, Threads};
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 
@@ -27,10 +27,16 @@ fn examples<S: Scalar>(rows: usize, cols: usize) -> Matrix<S> {
 }
 
 /// θ, `∇θ L`, `∇_x L`, outputs and losses of several steps.
-fn train<S: Scalar>(sizes: &[usize], batch: usize, threads: usize) -> Vec<u64> {
+fn train<S: Scalar>(
+    sizes: &[usize],
+    batch: usize,
+    threads: usize,
+    precision: Precision,
+) -> Vec<u64> {
     let mut network = network::<S>(sizes);
     let threads = Threads::new(threads).unwrap();
     let mut workspace = Workspace::with_threads(&network, batch, threads).unwrap();
+    workspace.set_precision(precision).unwrap();
     let x = examples::<S>(batch, sizes[0]);
     let labels: Vec<usize> = (0..batch).map(|i| i % network.outputs()).collect();
     let mut gradient = vec![S::zero(); network.parameter_count()];
@@ -55,11 +61,11 @@ fn train<S: Scalar>(sizes: &[usize], batch: usize, threads: usize) -> Vec<u64> {
     numbers.iter().map(|x| x.as_f64().to_bits()).collect()
 }
 
-fn same_bits<S: Scalar>(sizes: &[usize], batch: usize) {
-    let alone = train::<S>(sizes, batch, 1);
+fn same_bits<S: Scalar>(sizes: &[usize], batch: usize, precision: Precision) {
+    let alone = train::<S>(sizes, batch, 1, precision);
     for threads in [2, 3, 4] {
-        let same = train::<S>(sizes, batch, threads) == alone;
-        assert!(same, "{sizes:?}, batch {batch}, {threads} threads, {}", S::NAME);
+        let same = train::<S>(sizes, batch, threads, precision) == alone;
+        assert!(same, "{sizes:?}, batch {batch}, {threads} threads, {}, {precision}", S::NAME);
     }
 }
 
@@ -74,8 +80,9 @@ fn any_number_of_threads_gives_the_same_bits() {
         (&[511, 1023, 17], 63),
         (&[1000, 16], 257),
     ] {
-        same_bits::<f32>(sizes, batch);
-        same_bits::<f64>(sizes, batch);
+        same_bits::<f32>(sizes, batch, Precision::F32);
+        same_bits::<f32>(sizes, batch, Precision::Bf16);
+        same_bits::<f64>(sizes, batch, Precision::F32);
     }
 }
 

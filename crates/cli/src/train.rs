@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::args::Train;
 use crate::error::{CliError, Result};
+use crate::info::bf16_products;
 use crate::list::{count, names, plural};
 use crate::options;
 use crate::output::Output;

@@ -206,7 +206,7 @@ impl Layer<f64> for Broken {
         mut grad_a: MatrixViewMut<'_, f64>,
         compute: &Compute,
     ) {
-        self.layer.backward_activation(kept, grad_h, grad_a.view_mut(), threads);
+        self.layer.backward_activation(kept, grad_h, grad_a.view_mut(), compute);
         match self.mistake {
             Mistake::WrongSign => grad_a.as_mut_slice().iter_mut().for_each(|g| *g = -*g),
             Mistake::NoActivationFactor => grad_a.copy_from(grad_h),
@@ -225,7 +225,7 @@ impl Layer<f64> for Broken {
         if self.mistake == Mistake::OneWeightShort {
             theta[0] = 0.0;
         }
-        self.layer.backward_input(Kept { theta: &theta, ..kept }, grad_a, grad_x, threads);
+        self.layer.backward_input(Kept { theta: &theta, ..kept }, grad_a, grad_x, compute);
     }
 
     fn backward_params(
@@ -238,7 +238,7 @@ impl Layer<f64> for Broken {
     ) {
         let rows = 0..kept.x.rows() - usize::from(self.mistake == Mistake::OneExampleShort);
         let (kept, grad_a) = (kept.rows(rows.clone()), grad_a.rows_range(rows));
-        self.layer.backward_params(kept, grad_a, grad_theta, store, threads);
+        self.layer.backward_params(kept, grad_a, grad_theta, store, compute);
         if self.mistake == Mistake::NoBiasGradient {
             grad_theta[self.inputs() * self.outputs()..].fill(0.0);
         }

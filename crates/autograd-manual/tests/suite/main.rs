@@ -1,6 +1,7 @@
 //! The tests in one program: each program of its own would cost the time to link it. Apart are those
 //! that count what the whole process does, and those that other crates and documents name.
 
+mod bf16;
 mod borrows;
 mod casts;
 mod common;
