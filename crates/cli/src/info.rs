@@ -38,8 +38,8 @@ pub(crate) fn bf16_products() -> &'static str {
     if Precision::bf16_instructions() {
         "products in bf16 by AVX512-BF16"
     } else {
-        "products in bf16 by rounding to bf16 and multiplying in f32 (no AVX512-BF16 here), which \
-         is slower than f32"
+        "products in bf16 by rounding to bf16 and multiplying in f32 (no AVX512-BF16 here), no \
+         faster than f32"
     }
 }
 
@@ -139,13 +139,17 @@ fn trained(training: &TrainingInfo) -> String {
         .map_or(String::new(), |share| format!("; {} % held out for the test", 100.0 * share));
     let best =
         training.best_epoch.map_or(String::new(), |epoch| format!(", weights of epoch {epoch}"));
+    let precision = match config.precision {
+        Precision::F32 => "",
+        Precision::Bf16 => ", products in bf16",
+    };
     let score = match &training.test {
         Some(scores) => format!("\nscore then: {} on the test examples", scores.metric),
         None => String::new(),
     };
     format!(
         "on {}, {}{held_out}\n{} of at most {}{best}; batches of {}, seed {}\n\
-         {}, learning rate {:?}, weight decay {:?}, schedule {}{score}",
+         {}, learning rate {:?}, weight decay {:?}, schedule {}{precision}{score}",
         training.data,
         plural(training.examples, "example"),
         plural(training.epochs, "epoch"),

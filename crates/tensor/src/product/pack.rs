@@ -3,6 +3,7 @@
 use pulp::Simd;
 
 use super::lanes::Lanes;
+#[cfg(any(target_arch = "x86_64", test))]
 use crate::bf16;
 
 /// A strip of `rows` rows of A over `k`, column by column: `strip[p * rows + i] = A[i][p]`, from
@@ -128,6 +129,7 @@ pub(super) unsafe fn transposed<T: Lanes, S: Simd>(
 /// # Safety
 /// `k * width + SPILL` values must be readable at `from`, and `k.div_ceil(2) * width + SPILL`
 /// writable at `to`.
+#[cfg(any(target_arch = "x86_64", test))]
 #[inline(always)]
 pub(super) unsafe fn pairs(from: *const f32, k: usize, width: usize, to: *mut u32) {
     let block = |from: *const f32| {
