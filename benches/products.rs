@@ -20,7 +20,7 @@ fn matrix<S: Scalar>(rows: usize, cols: usize) -> Matrix<S> {
     Matrix::from_fn(rows, cols, |i, j| S::of(((7 * i + 3 * j) % 11) as f64 / 11.0 - 0.5))
 }
 
-fn products<S: Scalar>(c: &mut Criterion, precision: Precision, name_of_type: &str) {
+fn products<S: Scalar>(c: &mut Criterion, precision: Precision, element: &str) {
     let forms: [(&str, Product<S>); 3] =
         [("mul_nt", mul_nt), ("mul_nn", mul_nn), ("mul_tn", mul_tn)];
     for (name, multiply) in forms {
@@ -37,15 +37,12 @@ fn products<S: Scalar>(c: &mut Criterion, precision: Precision, name_of_type: &s
             let mut product = Matrix::<S>::zeros(m, n);
             let compute = Compute::one().with_precision(precision);
             group.throughput(Throughput::Elements((2 * m * k * n) as u64));
-            group.bench_function(
-                BenchmarkId::new(format!("{m}x{k}x{n}"), name_of_type),
-                |bencher| {
-                    bencher.iter(|| {
-                        let c = product.view_mut();
-                        multiply(a.view(), b.view(), c, Store::Replace, &compute);
-                    });
-                },
-            );
+            group.bench_function(BenchmarkId::new(format!("{m}x{k}x{n}"), element), |bencher| {
+                bencher.iter(|| {
+                    let c = product.view_mut();
+                    multiply(a.view(), b.view(), c, Store::Replace, &compute);
+                });
+            });
         }
     }
 }

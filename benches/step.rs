@@ -7,7 +7,7 @@
 //!  "us_per_step_median":4012.3,"us_per_step_min":3990.1,"rss_mb":17.2,"allocs_per_step":0}
 //! ```
 //!
-//! The workloads stand in `workloads.rs`. It warms up for at least 20 steps and 1 s (`wide`: 3
+//! With `--precision bf16` the contender is `chainrule-bf16`. The workloads stand in `workloads.rs`. It warms up for at least 20 steps and 1 s (`wide`: 3
 //! steps) and times 7 repetitions of about 0.5 s. `us_per_step_*` are median and minimum of the
 //! repetitions, `rss_mb` is the largest resident memory of the process in MiB (`null` where the
 //! system does not tell), `allocs_per_step` counts allocations and reallocations of all threads

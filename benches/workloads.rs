@@ -23,7 +23,7 @@ use chainrule::layers::{Activation, Init};
 use chainrule::loss::{CrossEntropy, Loss, OutputFunction, Reduction, SquaredError, Targets};
 use chainrule::optim::{Adam, AdamConfig, DecayOn, Optimizer, Sgd, SgdConfig};
 use chainrule::rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
-use chainrule::tensor::{Matrix, Precision, Threads};
+use chainrule::tensor::{Compute, Matrix, Precision, Threads};
 use chainrule::{NetworkBuilder, Result};
 
 /// What a step does.
@@ -132,54 +132,51 @@ impl Workload {
         (0..count).map(batch).collect()
     }
 
-    /// Everything set up; each call of what it returns is one step.
+    /// Everything set up for so many threads and products of this precision; each call of what it
+    /// returns is one step.
     ///
     /// # Errors
     /// [`Error`](enum@chainrule::Error) if the threads are refused.
     pub fn step(&self, threads: usize, precision: Precision) -> Result<Step> {
+        let compute = &Compute::from(Threads::new(threads)?).with_precision(precision);
         match self.task {
             Task::Train => {
                 let rule = SgdConfig { learning_rate: 0.01, ..SgdConfig::default() };
                 let parameters = self.network()?.parameter_count();
                 let sgd = Sgd::new(rule, parameters, DecayOn::All)?;
-                self.train((threads, precision), CrossEntropy::new(), sgd, |batch| {
+                self.train(compute, CrossEntropy::new(), sgd, |batch| {
                     Targets::Classes(&batch.labels)
                 })
             }
             Task::TrainAdam => {
                 let parameters = self.network()?.parameter_count();
                 let adam = Adam::new(AdamConfig::default(), parameters, DecayOn::All)?;
-                self.train((threads, precision), SquaredError::new(), adam, |batch| {
+                self.train(compute, SquaredError::new(), adam, |batch| {
                     Targets::Values(batch.values.view())
                 })
             }
-            Task::Gradient => self.gradient((threads, precision)),
-            Task::Probabilities => self.predict((threads, precision), OutputFunction::Softmax),
-            Task::Outputs => self.predict((threads, precision), OutputFunction::Identity),
+            Task::Gradient => self.gradient(compute),
+            Task::Probabilities => self.predict(compute, OutputFunction::Softmax),
+            Task::Outputs => self.predict(compute, OutputFunction::Identity),
         }
     }
 
-    /// For products on so many threads, in this precision.
-    fn workspace(
-        &self,
-        network: &Network<f32>,
-        (threads, precision): (usize, Precision),
-    ) -> Result<Workspace<f32>> {
-        let threads = Threads::new(threads)?;
+    fn workspace(&self, network: &Network<f32>, compute: &Compute) -> Result<Workspace<f32>> {
+        let threads = compute.threads().clone();
         let mut workspace = Workspace::with_threads(network, self.batch, threads)?;
-        workspace.set_precision(precision)?;
+        workspace.set_precision(compute.precision())?;
         Ok(workspace)
     }
 
     fn train(
         &self,
-        how: (usize, Precision),
+        compute: &Compute,
         loss: impl Loss<f32> + 'static,
         mut optimizer: impl Optimizer<f32> + 'static,
         targets: fn(&Batch) -> Targets<'_, f32>,
     ) -> Result<Step> {
         let mut network = self.network()?;
-        let mut workspace = self.workspace(&network, how)?;
+        let mut workspace = self.workspace(&network, compute)?;
         optimizer.set_threads(workspace.threads());
         let mut gradient = vec![0.0; network.parameter_count()];
         let mut batches = Cycle { batches: self.batches(), at: 0 };
@@ -194,9 +191,9 @@ impl Workload {
 
     /// The library's squared error has no factor ½, so the value and the finished gradient are
     /// multiplied with it.
-    fn gradient(&self, how: (usize, Precision)) -> Result<Step> {
+    fn gradient(&self, compute: &Compute) -> Result<Step> {
         let network = self.network()?;
-        let mut workspace = self.workspace(&network, how)?;
+        let mut workspace = self.workspace(&network, compute)?;
         let mut gradient = vec![0.0; network.parameter_count()];
         let loss = SquaredError::new().with_reduction(Reduction::Sum);
         let mut batches = Cycle { batches: self.batches(), at: 0 };
@@ -210,9 +207,9 @@ impl Workload {
         }))
     }
 
-    fn predict(&self, how: (usize, Precision), function: OutputFunction) -> Result<Step> {
+    fn predict(&self, compute: &Compute, function: OutputFunction) -> Result<Step> {
         let network = self.network()?;
-        let mut workspace = self.workspace(&network, how)?;
+        let mut workspace = self.workspace(&network, compute)?;
         let mut outputs = Matrix::zeros(self.batch, network.outputs());
         let mut batches = Cycle { batches: self.batches(), at: 0 };
         Ok(Box::new(move || {

@@ -20,9 +20,8 @@ pub enum Precision {
     /// The nearest bf16 (8 bits of precision, the range of `f32`); the products are added up in
     /// `f32`. Everything but the factors of products stays `f32`.
     ///
-    /// Processors with AVX512-BF16 multiply so at up to twice the speed of `f32`, elsewhere
-    /// nothing is gained: [`Precision::bf16_instructions`] tells. The instructions take
-    /// subnormal factors and sums for 0.
+    /// Meant for processors with AVX512-BF16, elsewhere nothing is gained:
+    /// [`Precision::bf16_instructions`] tells. The instructions take subnormal factors and sums for 0.
     Bf16,
 }
 

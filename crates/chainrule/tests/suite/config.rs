@@ -27,6 +27,7 @@ fn full() -> Config {
     training.keep_best = false;
     training.seed = 12;
     training.threads = Some(2);
+    training.precision = Precision::Bf16;
     config
 }
 

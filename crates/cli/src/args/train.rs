@@ -140,8 +140,8 @@ pub(crate) struct TrainingOptions {
     /// Threads to use; the numbers do not depend on it [default: as many as there are]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// What products round their inputs to: f32 (nothing), or bf16, faster on large networks where
-    /// the processor has it (chainrule info tells) [default: f32]
+    /// What products round their inputs to: f32 (nothing), or bf16, for processors that have it
+    /// (chainrule info tells) [default: f32]
     #[arg(long, value_name = "NAME")]
     pub(crate) precision: Option<Precision>,
     /// A TOML or JSON file with the sections network and training (see below); options go before it

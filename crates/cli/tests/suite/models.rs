@@ -137,3 +137,20 @@ fn info_tells_what_the_file_holds() {
     assert_eq!(records[0]["parameters"], 64 * 12 + 12 + 12 * 6 + 6 + 6 * 10 + 10);
     assert_eq!(records[0]["tensors"][0]["shape"], serde_json::json!([12, 64]));
 }
+
+#[test]
+fn info_tells_how_bf16_is_computed_and_that_a_model_was_trained_so() {
+    let lab = Lab::new();
+    lab.ok("train --epochs 2 --precision bf16 --json");
+    let told = lab.ok(&format!("info {MODEL}"));
+    assert!(told.contains("schedule one-cycle, products in bf16\n"), "{told}");
+    let machine = lab.ok("info");
+    assert!(told.ends_with(&machine) && machine.contains("products in bf16 by "), "{machine}");
+    let record = json(&lab.ok("info --json"));
+    assert!(record[0]["bf16_instructions"].is_boolean(), "{record:?}");
+
+    lab.ok("train --epochs 2");
+    assert!(!lab.ok(&format!("info {MODEL}")).contains("one-cycle, products in bf16"));
+    let error = lab.fails("train --precision fp8", 2);
+    assert!(error.contains("unknown precision `fp8`; there are f32 and bf16"), "{error}");
+}

@@ -68,7 +68,7 @@ impl<S, T> Plain<S, T> {
 }
 
 /// A closure for pulp to inline.
-struct Inlined<F>(F);
+pub(super) struct Inlined<F>(pub(super) F);
 
 impl<F: FnOnce()> pulp::WithSimd for Inlined<F> {
     type Output = ();
@@ -181,65 +181,5 @@ impl<S: Simd> Arithmetic for Rounded<S> {
         for x in packed {
             *x = f32::from_bits(bf16::nearest(x.to_bits()));
         }
-    }
-}
-
-/// What the instructions of [`Dot`](super::dot::Dot) do, but for subnormal numbers and with two
-/// fused operations for a pair, so that tests see packed pairs on any processor.
-#[cfg(test)]
-#[derive(Clone, Copy)]
-pub(super) struct Pairs<S>(pub(super) S);
-
-#[cfg(test)]
-impl<S: Simd> Arithmetic for Pairs<S> {
-    type Element = f32;
-    type Simd = S;
-    type Factor = u32;
-    type Factors = S::u32s;
-
-    const VALUES: usize = 2;
-    const PACKED: bool = true;
-
-    fn simd(self) -> S {
-        self.0
-    }
-
-    #[inline(always)]
-    fn vectorize(self, f: impl FnOnce()) {
-        self.0.vectorize(Inlined(f));
-    }
-
-    #[inline(always)]
-    fn splat(self, x: u32) -> S::u32s {
-        self.0.splat_u32s(x)
-    }
-
-    #[inline(always)]
-    unsafe fn load(self, from: *const u32) -> S::u32s {
-        // SAFETY: the caller promises that the numbers are there.
-        unsafe { from.cast::<S::u32s>().read_unaligned() }
-    }
-
-    #[inline(always)]
-    fn mul_add(self, x: S::u32s, y: S::u32s, sum: S::f32s) -> S::f32s {
-        let simd = self.0;
-        let upper = |x| simd.transmute_f32s_u32s(simd.and_u32s(x, simd.splat_u32s(0xffff_0000)));
-        let lower =
-            |x| simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(x, simd.splat_u32s(16)));
-        simd.mul_add_f32s(upper(x), upper(y), simd.mul_add_f32s(lower(x), lower(y), sum))
-    }
-
-    #[inline(always)]
-    unsafe fn pack(
-        self,
-        fill: impl FnOnce(*mut f32),
-        k: usize,
-        width: usize,
-        to: *mut u32,
-        room: *mut f32,
-    ) {
-        fill(room);
-        // SAFETY: as promised by the caller.
-        unsafe { super::pack::pairs(room, k, width, to) }
     }
 }

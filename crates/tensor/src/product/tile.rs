@@ -245,6 +245,7 @@ impl<F: Copy, T: Lanes> Tile<F, T> {
             }
             for p in 0..k {
                 let b = b.add(p * b_step);
+                // There is no factor 0 to begin with.
                 let mut row = [how.load(b); VECS];
                 for (v, row) in row.iter_mut().enumerate().skip(1) {
                     *row = how.load(b.add(v * lanes));

@@ -1,0 +1,171 @@
+//! Elements of products against chains written out.
+
+use pulp::{Simd, WithSimd};
+
+use super::arithmetic::{Arithmetic, Inlined};
+use super::*;
+use crate::Matrix;
+
+#[test]
+fn faers_blocks_are_worth_their_while() {
+    for shape in [(8, 16, 16), (128, 15, 4096), (31, 4096, 4096)] {
+        assert_eq!(parts(shape), 1, "{shape:?}");
+    }
+    assert_eq!(parts((512, 1024, 2048)), 8);
+}
+
+/// Values of about one, with a rounding error in nearly every product.
+fn values<S: Scalar>(rows: usize, cols: usize) -> Matrix<S> {
+    Matrix::from_fn(rows, cols, |i, j| S::of(((i * 31 + j * 17) % 23) as f64 / 7.0 - 1.5))
+}
+
+fn operand<S: Scalar>(m: &Matrix<S>, transposed: bool) -> Operand<'_, S> {
+    if transposed { Operand::transposed(m.view()) } else { Operand::plain(m.view()) }
+}
+
+/// A way to compute a part.
+type Run<'a, S> = &'a dyn Fn(Part<S>);
+
+/// Every way, on small shapes and on two that are cut into several blocks, against plain chains
+/// over factors of which `factor` says what they become. The ways may sum `A Bᵀ` of a few
+/// rows in other orders if `few_rows_differ`.
+fn one_chain_an_element<S: Scalar>(factor: fn(S) -> S, few_rows_differ: bool, ways: &[Run<'_, S>]) {
+    let shapes = [
+        (1, 1, 1),
+        (4, 3, 0),
+        (5, 1, 9),
+        (7, 20, 5),
+        (25, 9, 17),
+        (4, 40, 3),
+        (40, 2, 11),
+        (13, 4, 9),
+        (8, 5, 4),
+    ];
+    let large = [(200, 70, 600), (33, 2100, 40)];
+    let all = shapes.into_iter().chain(large);
+    // Miri takes minutes for the larger ones.
+    for (m, n, k) in all.filter(|(m, n, k)| !cfg!(miri) || m * n * k < 200) {
+        for (ta, tb) in [(false, true), (false, false), (true, false), (true, true)] {
+            if few_rows_differ && m < vector::FEW_ROWS && !ta && tb {
+                continue;
+            }
+            let a = if ta { values::<S>(k, m) } else { values(m, k) };
+            let b = if tb { values::<S>(n, k) } else { values(k, n) };
+            let row = values::<S>(1, n);
+            for begin in [Begin::Zero, Begin::Destination, Begin::Row(row.as_slice())] {
+                let chain = |i, j| {
+                    let a = |p| factor(if ta { a[(p, i)] } else { a[(i, p)] });
+                    let b = |p| factor(if tb { b[(j, p)] } else { b[(p, j)] });
+                    let start = match begin {
+                        Begin::Zero => S::zero(),
+                        Begin::Destination => S::one(),
+                        Begin::Row(row) => row[j],
+                    };
+                    (0..k).fold(start, |sum, p| a(p).mul_add(b(p), sum))
+                };
+                let expected = Matrix::from_fn(m, n, chain);
+                for (way, run) in ways.iter().enumerate() {
+                    let mut c = Matrix::from_fn(m, n, |_, _| S::one());
+                    let (a, b) = (operand(&a, ta), operand(&b, tb));
+                    run(Part::new(a, b, c.as_mut_slice(), n, begin));
+                    assert_eq!(c, expected, "way {way}: {m}×{n}×{k} {ta} {tb} {begin:?}");
+                }
+            }
+        }
+    }
+}
+
+/// The instruction sets that compute by tiles; vectors of one number, which Miri can watch, are
+/// one of them.
+fn instruction_sets() -> Vec<Arch> {
+    let widest = Some(Arch::new()).filter(|arch| matches!(arch, Arch::V3(_) | Arch::V4(_)));
+    [Some(Arch::Scalar), widest].into_iter().flatten().collect()
+}
+
+#[test]
+fn every_element_is_one_chain_of_fused_operations() {
+    fn check<S: Scalar>() {
+        let run = |arch: Arch| move |part: Part<S>| arch.dispatch(part);
+        let ways: Vec<_> = instruction_sets().into_iter().map(run).collect();
+        let ways: Vec<Run<'_, S>> = ways.iter().map(|way| way as Run<'_, S>).collect();
+        one_chain_an_element(|x| x, true, &ways);
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+#[test]
+fn with_bf16_every_element_is_the_chain_of_rounded_factors() {
+    struct PairedPart(Part<f32>);
+    impl WithSimd for PairedPart {
+        type Output = ();
+
+        fn with_simd<S: Simd>(self, simd: S) {
+            self.0.multiply(Pairs(simd));
+        }
+    }
+    let rounded = |arch: Arch| move |part| arch.dispatch(RoundedPart(part));
+    let paired = |arch: Arch| move |part| arch.dispatch(PairedPart(part));
+    for arch in instruction_sets() {
+        let ways: [Run<'_, f32>; 2] = [&rounded(arch), &paired(arch)];
+        one_chain_an_element(|x| half::bf16::from_f32(x).into(), false, &ways);
+    }
+}
+
+/// What the instructions of `Dot` do, but for subnormal numbers and with two
+/// fused operations for a pair, so that tests see packed pairs on any processor.
+#[derive(Clone, Copy)]
+struct Pairs<S>(S);
+
+impl<S: Simd> Arithmetic for Pairs<S> {
+    type Element = f32;
+    type Simd = S;
+    type Factor = u32;
+    type Factors = S::u32s;
+
+    const VALUES: usize = 2;
+    const PACKED: bool = true;
+
+    fn simd(self) -> S {
+        self.0
+    }
+
+    #[inline(always)]
+    fn vectorize(self, f: impl FnOnce()) {
+        self.0.vectorize(Inlined(f));
+    }
+
+    #[inline(always)]
+    fn splat(self, x: u32) -> S::u32s {
+        self.0.splat_u32s(x)
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, from: *const u32) -> S::u32s {
+        // SAFETY: the caller promises that the numbers are there.
+        unsafe { from.cast::<S::u32s>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, x: S::u32s, y: S::u32s, sum: S::f32s) -> S::f32s {
+        let simd = self.0;
+        let upper = |x| simd.transmute_f32s_u32s(simd.and_u32s(x, simd.splat_u32s(0xffff_0000)));
+        let lower =
+            |x| simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(x, simd.splat_u32s(16)));
+        simd.mul_add_f32s(upper(x), upper(y), simd.mul_add_f32s(lower(x), lower(y), sum))
+    }
+
+    #[inline(always)]
+    unsafe fn pack(
+        self,
+        fill: impl FnOnce(*mut f32),
+        k: usize,
+        width: usize,
+        to: *mut u32,
+        room: *mut f32,
+    ) {
+        fill(room);
+        // SAFETY: as promised by the caller.
+        unsafe { pack::pairs(room, k, width, to) }
+    }
+}
