@@ -2,9 +2,10 @@
 //!
 //! `CHAINRULE_DATA=... cargo run --release -q -p chainrule-benches --bin mnist -- [EPOCHS [RATE [THREADS]]]`
 //!
-//! AdamW with a one-cycle schedule, batches of 128. For five seeds it prints the seconds from the
-//! initial weights to the last evaluation (scaling, shuffling and the evaluation of the test images
-//! after every epoch included, reading the files excluded) and the test accuracy, then the means.
+//! AdamW with a one-cycle schedule, batches of 128; 4 epochs at a rate of 0.015 unless told
+//! otherwise. For five seeds it prints the seconds from the initial weights to the last evaluation
+//! (scaling, shuffling and the evaluation of the test images after every epoch included, reading
+//! the files excluded) and the test accuracy, then the means.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,8 +33,8 @@ fn main() -> ExitCode {
 
 fn run(folder: PathBuf) -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let epochs = arguments.next().map_or(Ok(6), |text| text.parse())?;
-    let learning_rate = arguments.next().map_or(Ok(0.003), |text| text.parse())?;
+    let epochs = arguments.next().map_or(Ok(4), |text| text.parse())?;
+    let learning_rate = arguments.next().map_or(Ok(0.015), |text| text.parse())?;
     let threads = arguments.next().map(|text| text.parse()).transpose()?;
 
     let (train, test) = read_idx_directory::<f32>(&folder)?;
@@ -48,10 +49,12 @@ fn run(folder: PathBuf) -> Result<(), Box<dyn std::error::Error>> {
         config.training.seed = seed;
         config.training.threads = threads;
 
+        // As they were read, for each seed.
+        let (train, test) = (train.clone(), test.clone());
         let start = Instant::now();
         let mut model = Model::new(&config, &train)?;
-        let prepared = model.prepare(&test)?;
-        let history = model.train(&config, &train, |trainer| trainer.test(&prepared))?;
+        let prepared = model.prepare(test)?;
+        let history = model.train(&config, train, |trainer| trainer.test(&prepared))?;
         let elapsed = start.elapsed().as_secs_f64();
         let test = history.epochs.last().and_then(|epoch| epoch.test.as_ref());
         let reached = test.map_or(f64::NAN, |scores| scores.metric.value());

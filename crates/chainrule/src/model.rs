@@ -6,6 +6,8 @@ mod predict;
 pub use info::{ModelInfo, TargetInfo, TrainingInfo};
 pub use predict::{Answer, Prediction};
 
+use std::borrow::Cow;
+
 use chainrule_autograd_manual::{Network, Workspace};
 use chainrule_data::{Dataset, Scaler, Scaling, Target, Task};
 use chainrule_layers::{Activation, Dense, Dropout, LayerConfig, Softmax};
@@ -206,11 +208,13 @@ impl<S: Scalar> Model<S> {
         Ok(parse(&self.info.loss, weights, Reduction::Mean)?)
     }
 
-    /// `data` as the network takes it: features, and real-valued targets, scaled.
+    /// `data` as the network takes it: features, and real-valued targets, scaled. Data that is lent
+    /// (`&data`) is copied, data that is handed over changes in place.
     ///
     /// # Errors
     /// [`Error::Mismatch`] if features or classes are not those of the model.
-    pub fn prepare(&self, data: &Dataset<S>) -> Result<Dataset<S>> {
+    pub fn prepare<'d>(&self, data: impl Into<Cow<'d, Dataset<S>>>) -> Result<Dataset<S>> {
+        let data = data.into();
         if data.feature_names() != self.info.features {
             return Err(Error::Mismatch(format!(
                 "the model was trained on the features {}, the data has {}",
@@ -218,8 +222,6 @@ impl<S: Scalar> Model<S> {
                 list(data.feature_names())
             )));
         }
-        let mut data = data.clone();
-        data.scale_features(&self.info.scaler)?;
         match (&self.info.target, data.target()) {
             (TargetInfo::Classes { classes, .. }, Target::Classes { names, .. }) => {
                 if names != classes {
@@ -230,9 +232,7 @@ impl<S: Scalar> Model<S> {
                     )));
                 }
             }
-            (TargetInfo::Values { scaler, .. }, Target::Values { .. }) => {
-                data.scale_values(scaler)?;
-            }
+            (TargetInfo::Values { .. }, Target::Values { .. }) => {}
             (target, _) => {
                 let kind = |task| if task == Task::Classes { "classes" } else { "real values" };
                 return Err(Error::Mismatch(format!(
@@ -242,25 +242,31 @@ impl<S: Scalar> Model<S> {
                 )));
             }
         }
+        let mut data = data.into_owned();
+        data.scale_features(&self.info.scaler)?;
+        if let TargetInfo::Values { scaler, .. } = &self.info.target {
+            data.scale_values(scaler)?;
+        }
         Ok(data)
     }
 
-    /// Trains on `data`, raw. `setup` completes the trainer with callbacks, validation and test
-    /// data, which must be [prepared](Model::prepare).
+    /// Trains on `data`, raw; hand it over if it fills much of the memory, since what is lent
+    /// (`&data`) is copied to be scaled. `setup` completes the trainer with callbacks, validation
+    /// and test data, which must be [prepared](Model::prepare).
     ///
     /// # Errors
     /// As [`Trainer::fit`]; after [`Error::Diverged`] the model holds its last good weights.
-    pub fn train<'a>(
+    pub fn train<'a, 'd>(
         &mut self,
         config: &'a Config,
-        data: &Dataset<S>,
+        data: impl Into<Cow<'d, Dataset<S>>>,
         setup: impl FnOnce(Trainer<'a, S>) -> Trainer<'a, S>,
     ) -> Result<History> {
         let prepared = self.prepare(data)?;
         let loss = self.loss()?;
         let trainer = setup(Trainer::new(&config.training)?);
         let history = trainer.fit(&mut self.network, &*loss, &prepared)?;
-        self.info.training = Some(TrainingInfo::new(config, data, &history));
+        self.info.training = Some(TrainingInfo::new(config, &prepared, &history));
         Ok(history)
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use chainrule_tensor::{Matrix, MatrixView, Scalar};
+use chainrule_tensor::{Matrix, MatrixView, Scalar, Threads};
 use rand::Rng;
 use rand::seq::SliceRandom;
 
@@ -86,6 +86,7 @@ pub struct Batches<'d, S> {
     features: Matrix<S>,
     labels: Vec<usize>,
     values: Matrix<S>,
+    threads: Threads,
 }
 
 impl<'d, S: Scalar> Batches<'d, S> {
@@ -114,6 +115,7 @@ impl<'d, S: Scalar> Batches<'d, S> {
             features: Matrix::default(),
             labels: Vec::new(),
             values: Matrix::default(),
+            threads: Threads::one(),
         };
         if batch_size < rows {
             reserve(&mut batches.order, rows, "row numbers")?;
@@ -145,6 +147,12 @@ impl<'d, S: Scalar> Batches<'d, S> {
     /// Always false: a data set with rows has batches.
     pub fn is_empty(&self) -> bool {
         false
+    }
+
+    /// Gives the batches to come threads to share the copying of shuffled rows; without, they use
+    /// the calling thread alone.
+    pub fn set_threads(&mut self, threads: &Threads) {
+        self.threads = threads.clone();
     }
 
     /// Starts an epoch in the data's own order.
@@ -180,7 +188,7 @@ impl<'d, S: Scalar> Batches<'d, S> {
             return Some(self.data.batch(start..end));
         }
         let (rows, count) = (&self.order[start..end], end - start);
-        gather(self.data.features(), rows, &mut self.features);
+        gather(self.data.features(), rows, &mut self.features, &self.threads);
         let target = match self.data.target() {
             Target::Classes { labels, .. } => {
                 for (to, &row) in self.labels.iter_mut().zip(rows) {
@@ -189,7 +197,7 @@ impl<'d, S: Scalar> Batches<'d, S> {
                 BatchTarget::Classes(&self.labels[..count])
             }
             Target::Values { values, .. } => {
-                gather(values.view(), rows, &mut self.values);
+                gather(values.view(), rows, &mut self.values, &self.threads);
                 BatchTarget::Values(self.values.first_rows(count))
             }
         };
@@ -197,10 +205,22 @@ impl<'d, S: Scalar> Batches<'d, S> {
     }
 }
 
-fn gather<S: Scalar>(from: MatrixView<'_, S>, rows: &[usize], to: &mut Matrix<S>) {
-    for (i, &row) in rows.iter().enumerate() {
-        to.row_mut(i).copy_from_slice(from.row(row));
-    }
+/// Values that a thread must have to copy at least to be worth waking.
+const MIN_VALUES: usize = 1 << 14;
+
+/// Copies the given rows to the first ones of `to`.
+fn gather<S: Scalar>(
+    from: MatrixView<'_, S>,
+    rows: &[usize],
+    to: &mut Matrix<S>,
+    threads: &Threads,
+) {
+    let parts = (rows.len() * from.cols() / MIN_VALUES).clamp(1, threads.count());
+    threads.split_rows(to.first_rows_mut(rows.len()), parts, |first, mut to| {
+        for (&row, to) in rows[first..].iter().zip(to.iter_rows_mut()) {
+            to.copy_from_slice(from.row(row));
+        }
+    });
 }
 
 #[cfg(test)]
@@ -268,6 +288,32 @@ mod tests {
             }
             batches.restart();
             prop_assert_eq!(epoch(&mut batches).0, (0..rows).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn threads_change_no_row() {
+        let features = Matrix::from_fn(100, 1000, |i, j| (i * 1000 + j) as f64);
+        let names = (0..1000).map(|j| j.to_string()).collect();
+        let target = Target::Values { values: features.clone(), names };
+        let names = (0..1000).map(|j| j.to_string()).collect();
+        let data = Dataset::new("wide", features, names, target).unwrap();
+        let epoch = |count| {
+            let mut batches = Batches::new(&data, 70).unwrap();
+            batches.set_threads(&Threads::new(count).unwrap());
+            batches.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(3));
+            let mut rows = Vec::new();
+            while let Some(batch) = batches.next() {
+                let BatchTarget::Values(values) = batch.target else { panic!("values") };
+                assert_eq!(batch.features, values);
+                rows.extend_from_slice(batch.features.as_slice());
+            }
+            rows
+        };
+        let one = epoch(1);
+        assert_eq!(one.len(), 100 * 1000);
+        for count in [2, 3] {
+            assert_eq!(epoch(count), one);
         }
     }
 

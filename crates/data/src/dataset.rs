@@ -1,5 +1,6 @@
 //! The data set: features, target, names.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -260,10 +261,29 @@ impl<S: Scalar> Dataset<S> {
     }
 }
 
+/// A data set handed over.
+impl<S: Scalar> From<Dataset<S>> for Cow<'_, Dataset<S>> {
+    fn from(data: Dataset<S>) -> Self {
+        Cow::Owned(data)
+    }
+}
+
+/// A data set lent, copied where it has to change.
+impl<'d, S: Scalar> From<&'d Dataset<S>> for Cow<'d, Dataset<S>> {
+    fn from(data: &'d Dataset<S>) -> Self {
+        Cow::Borrowed(data)
+    }
+}
+
 pub(crate) fn check_finite<S: Scalar>(
     what: &str,
     matrix: MatrixView<'_, S>,
 ) -> Result<(), DataError> {
+    // A whole row has no early exit to look out for.
+    let finite = |row: &[S]| row.iter().fold(true, |finite, x| finite & x.is_finite());
+    if matrix.iter_rows().all(finite) {
+        return Ok(());
+    }
     match matrix.as_slice().iter().position(|x| !x.is_finite()) {
         None => Ok(()),
         Some(at) => Err(DataError::NotFinite {

@@ -1,6 +1,6 @@
 //! Scaling of columns, fitted on training data.
 
-use chainrule_tensor::{Matrix, MatrixView, Scalar};
+use chainrule_tensor::{Matrix, MatrixView, Scalar, vectorised};
 use serde::{Deserialize, Serialize};
 
 use crate::DataError;
@@ -82,14 +82,10 @@ impl Scaler {
         if rows == 0 || columns == 0 {
             return Err(DataError::Empty { name: "the data to scale".to_owned(), rows, columns });
         }
-        check_finite("data to scale", x)?;
-        let (mut low, mut high) = (vec![f64::INFINITY; columns], vec![f64::NEG_INFINITY; columns]);
-        for row in x.iter_rows() {
-            for (j, value) in row.iter().map(|value| value.as_f64()).enumerate() {
-                low[j] = low[j].min(value);
-                high[j] = high[j].max(value);
-            }
-        }
+        let Some((low, high)) = bounds(x) else {
+            check_finite("data to scale", x)?;
+            unreachable!("all values are finite");
+        };
         let (shift, scale) = match scaling {
             Scaling::None => (vec![0.0; columns], vec![1.0; columns]),
             Scaling::MinMax => {
@@ -151,7 +147,7 @@ impl Scaler {
     /// Another number of columns; values that are not finite or become so, which may leave rows
     /// before them scaled.
     pub fn transform<S: Scalar>(&self, x: &mut Matrix<S>) -> Result<(), DataError> {
-        self.each_row(x, |x, shift, scale| if scale == 0.0 { 0.0 } else { (x - shift) / scale })
+        self.each_row(x, scaled)
     }
 
     /// Scales one example in place, as [`transform`](Self::transform).
@@ -159,7 +155,7 @@ impl Scaler {
     /// # Errors
     /// As [`transform`](Self::transform).
     pub fn transform_row<S: Scalar>(&self, x: &mut [S]) -> Result<(), DataError> {
-        self.row(0, x, |x, shift, scale| if scale == 0.0 { 0.0 } else { (x - shift) / scale })
+        self.row(0, x, scaled)
     }
 
     /// Undoes [`transform`](Self::transform) in place: `x_j ← x_j · scale_j + shift_j`; a constant
@@ -168,7 +164,7 @@ impl Scaler {
     /// # Errors
     /// As [`transform`](Self::transform).
     pub fn inverse<S: Scalar>(&self, x: &mut Matrix<S>) -> Result<(), DataError> {
-        self.each_row(x, |x, shift, scale| x * scale + shift)
+        self.each_row(x, unscaled)
     }
 
     /// Undoes [`transform_row`](Self::transform_row) in place.
@@ -176,7 +172,7 @@ impl Scaler {
     /// # Errors
     /// As [`transform`](Self::transform).
     pub fn inverse_row<S: Scalar>(&self, x: &mut [S]) -> Result<(), DataError> {
-        self.row(0, x, |x, shift, scale| x * scale + shift)
+        self.row(0, x, unscaled)
     }
 
     fn each_row<S: Scalar>(
@@ -196,29 +192,49 @@ impl Scaler {
         f: impl Fn(f64, f64, f64) -> f64,
     ) -> Result<(), DataError> {
         self.check_columns(x.len())?;
-        let statistics = || self.shift.iter().zip(&self.scale);
         // Every value is tried before one is replaced, so that a constant column hides no NaN.
-        let finite = |(x, (&shift, &scale)): (&S, (&f64, &f64))| {
-            x.is_finite() && S::of(f(x.as_f64(), shift, scale)).is_finite()
-        };
-        if let Some(column) = x.iter().zip(statistics()).position(|entry| !finite(entry)) {
-            let value = x[column].as_f64();
-            return Err(DataError::NotFinite {
-                what: if value.is_finite() {
-                    "data out of the scaler's range"
-                } else {
-                    "data to scale"
+        let finite = vectorised(
+            #[inline(always)]
+            || {
+                let mut finite = true;
+                for (x, (&shift, &scale)) in x.iter().zip(self.shift.iter().zip(&self.scale)) {
+                    finite &= x.is_finite() & S::of(f(x.as_f64(), shift, scale)).is_finite();
                 }
-                .to_owned(),
-                row: i,
-                column,
-                value,
-            });
+                finite
+            },
+        );
+        if !finite {
+            return Err(self.not_finite(i, x, f));
         }
-        for (x, (&shift, &scale)) in x.iter_mut().zip(statistics()) {
-            *x = S::of(f(x.as_f64(), shift, scale));
-        }
+        vectorised(
+            #[inline(always)]
+            || {
+                for (x, (&shift, &scale)) in x.iter_mut().zip(self.shift.iter().zip(&self.scale)) {
+                    *x = S::of(f(x.as_f64(), shift, scale));
+                }
+            },
+        );
         Ok(())
+    }
+
+    /// The error of the first value of row `i` that is not finite, or is not once mapped.
+    #[cold]
+    fn not_finite<S: Scalar>(
+        &self,
+        i: usize,
+        x: &[S],
+        f: impl Fn(f64, f64, f64) -> f64,
+    ) -> DataError {
+        let bad = |column: &usize| {
+            let x = x[*column];
+            let mapped = S::of(f(x.as_f64(), self.shift[*column], self.scale[*column]));
+            !(x.is_finite() && mapped.is_finite())
+        };
+        let column = (0..x.len()).find(bad).expect("a value that is not finite");
+        let value = x[column].as_f64();
+        let what =
+            if value.is_finite() { "data out of the scaler's range" } else { "data to scale" };
+        DataError::NotFinite { what: what.to_owned(), row: i, column, value }
     }
 
     fn check_columns(&self, found: usize) -> Result<(), DataError> {
@@ -227,23 +243,69 @@ impl Scaler {
     }
 }
 
+/// `(x − shift) / scale`, or 0 of a constant column.
+#[inline(always)]
+fn scaled(x: f64, shift: f64, scale: f64) -> f64 {
+    if scale == 0.0 { 0.0 } else { (x - shift) / scale }
+}
+
+/// The inverse of [`scaled`].
+#[inline(always)]
+fn unscaled(x: f64, shift: f64, scale: f64) -> f64 {
+    x * scale + shift
+}
+
+/// The least and the largest value of each column, if all are finite.
+fn bounds<S: Scalar>(x: MatrixView<'_, S>) -> Option<(Vec<f64>, Vec<f64>)> {
+    let (mut low, mut high) = (vec![S::infinity(); x.cols()], vec![S::neg_infinity(); x.cols()]);
+    let finite = vectorised(
+        #[inline(always)]
+        || {
+            let mut finite = true;
+            for row in x.iter_rows() {
+                for ((&x, low), high) in row.iter().zip(&mut low).zip(&mut high) {
+                    finite &= x.is_finite();
+                    *low = low.min(x);
+                    *high = high.max(x);
+                }
+            }
+            finite
+        },
+    );
+    let wide = |values: Vec<S>| values.into_iter().map(S::as_f64).collect();
+    finite.then(|| (wide(low), wide(high)))
+}
+
 /// Mean and standard deviation of each column, in two passes; the second corrects the rounding of
 /// the first (Chan, Golub and LeVeque 1983).
 fn moments<S: Scalar>(x: MatrixView<'_, S>) -> (Vec<f64>, Vec<f64>) {
     let n = x.rows() as f64;
     let mut mean = vec![0.0; x.cols()];
-    for row in x.iter_rows() {
-        row.iter().zip(&mut mean).for_each(|(x, sum)| *sum += x.as_f64());
-    }
+    vectorised(
+        #[inline(always)]
+        || {
+            for row in x.iter_rows() {
+                for (x, sum) in row.iter().zip(&mut mean) {
+                    *sum += x.as_f64();
+                }
+            }
+        },
+    );
     mean.iter_mut().for_each(|sum| *sum /= n);
     let (mut first, mut second) = (vec![0.0; x.cols()], vec![0.0; x.cols()]);
-    for row in x.iter_rows() {
-        for (j, x) in row.iter().enumerate() {
-            let d = x.as_f64() - mean[j];
-            first[j] += d;
-            second[j] += d * d;
-        }
-    }
+    vectorised(
+        #[inline(always)]
+        || {
+            for row in x.iter_rows() {
+                let sums = first.iter_mut().zip(&mut second);
+                for ((x, mean), (first, second)) in row.iter().zip(&mean).zip(sums) {
+                    let d = x.as_f64() - mean;
+                    *first += d;
+                    *second += d * d;
+                }
+            }
+        },
+    );
     let deviation = |(d, d2): (&f64, &f64)| ((d2 - d * d / n) / n).max(0.0).sqrt();
     let deviations = first.iter().zip(&second).map(deviation).collect();
     mean.iter_mut().zip(&first).for_each(|(mean, d)| *mean += d / n);

@@ -149,6 +149,7 @@ impl<'a, S: Scalar> Trainer<'a, S> {
         let mut batches = Batches::new(train, config.batch_size)?;
         let epochs = config.epochs_for(train.len());
         let mut run = Run::new(config, network, &batches, epochs)?;
+        batches.set_threads(run.workspace.threads());
         let mut best = Best { theta: network.theta().to_vec(), epoch: 0, loss: f64::INFINITY };
         let mut shuffle = rng(config.seed, Stream::Shuffle);
         let mut dropout = rng(config.seed, Stream::Dropout);

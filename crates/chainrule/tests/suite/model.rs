@@ -1,5 +1,7 @@
 //! Models on raw data: scaling, the output function, what does not fit.
 
+use std::borrow::Cow;
+
 use chainrule::data::{Dataset, Scaling, Target};
 use chainrule::metrics::{Metric, accuracy, r_squared};
 use chainrule::prelude::*;
@@ -137,6 +139,27 @@ fn what_does_not_fit_is_refused() {
         let text = classes.predict_one(x).unwrap_err().to_string();
         assert!(!text.contains('\n'), "{text}");
     }
+}
+
+#[test]
+fn data_handed_over_is_prepared_where_it_stands() {
+    let (data, config) = (blobs(60, 1), config(2));
+    let model = Model::<f32>::new(&config, &data).unwrap();
+    let lent = model.prepare(&data).unwrap();
+    assert_ne!(lent, data);
+
+    let copy = data.clone();
+    let place = copy.features().as_slice().as_ptr();
+    let handed_over = model.prepare(copy).unwrap();
+    assert_eq!(handed_over.features().as_slice().as_ptr(), place);
+    assert_eq!(handed_over, lent);
+
+    let train = |data: Cow<'_, Dataset<f32>>| {
+        let mut model = Model::<f32>::new(&config, &data).unwrap();
+        model.train(&config, data, |trainer| trainer).unwrap();
+        model.network().theta().to_vec()
+    };
+    assert_eq!(train(Cow::Borrowed(&data)), train(Cow::Owned(data.clone())));
 }
 
 #[test]
