@@ -14,7 +14,7 @@ use criterion::{Criterion, Throughput};
 fn backward(c: &mut Criterion) -> chainrule::Result<()> {
     let mut group = c.benchmark_group("backward");
     for workload in WORKLOADS.into_iter().filter(|workload| workload.task == Task::Train) {
-        let network = workload.network()?;
+        let network = workload.network::<f32>()?;
         let mut workspace = Workspace::new(&network, workload.batch)?;
         let mut gradient = vec![0.0; network.parameter_count()];
         let batch = workload.batches().swap_remove(0);

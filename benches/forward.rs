@@ -12,7 +12,7 @@ use criterion::{Criterion, Throughput};
 fn forward(c: &mut Criterion) -> chainrule::Result<()> {
     let mut group = c.benchmark_group("forward");
     for workload in WORKLOADS {
-        let network = workload.network()?;
+        let network = workload.network::<f32>()?;
         let mut workspace = Workspace::new(&network, workload.batch)?;
         let batch = workload.batches().swap_remove(0);
         group.throughput(Throughput::Elements(workload.batch as u64));

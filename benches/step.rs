@@ -1,14 +1,15 @@
 //! Times one workload and prints one JSON object on one line.
 //!
-//! `cargo run --release -q -p chainrule-benches --bin step -- WORKLOAD THREADS [--precision bf16]`
+//! `cargo run --release -q -p chainrule-benches --bin step -- WORKLOAD THREADS [--precision bf16|f64]`
 //!
 //! ```text
 //! {"contender":"chainrule","version":"0.1.0","workload":"mnist","threads":1,
 //!  "us_per_step_median":4012.3,"us_per_step_min":3990.1,"rss_mb":17.2,"allocs_per_step":0}
 //! ```
 //!
-//! With `--precision bf16` the contender is `chainrule-bf16`. The workloads stand in `workloads.rs`. It warms up for at least 20 steps and 1 s (`wide`: 3
-//! steps) and times 7 repetitions of about 0.5 s. `us_per_step_*` are median and minimum of the
+//! Everything is in `f32`; with `--precision bf16` (products of bf16) or `f64` the contender is
+//! `chainrule-bf16` or `chainrule-f64`. The workloads stand in `workloads.rs`. It warms up for at
+//! least 20 steps and 1 s (`wide`: 3 steps) and times 7 repetitions of about 0.5 s. `us_per_step_*` are median and minimum of the
 //! repetitions, `rss_mb` is the largest resident memory of the process in MiB (`null` where the
 //! system does not tell), `allocs_per_step` counts allocations and reallocations of all threads
 //! during one repetition. The process is not pinned; for one thread on one core, start it with
@@ -19,7 +20,7 @@ use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use chainrule::tensor::{Precision, TensorError};
+use chainrule::tensor::Precision;
 use chainrule_benches::{Step, WORKLOADS, Workload};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -35,8 +36,12 @@ fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(message) => return fail(2, message),
     };
-    let figures = workload
-        .step(threads, precision)
+    let step = match precision {
+        "f64" => workload.step::<f64>(threads, Precision::F32),
+        "bf16" => workload.step::<f32>(threads, Precision::Bf16),
+        _ => workload.step::<f32>(threads, Precision::F32),
+    };
+    let figures = step
         .map_err(|e| e.to_string())
         .and_then(|mut step| measure(&mut step, workload.name == "wide"));
     let Figures { median, min, allocations } = match figures {
@@ -44,12 +49,9 @@ fn main() -> ExitCode {
         Err(message) => return fail(1, message),
     };
     let rss = peak_rss_mib().map_or("null".to_owned(), |mib| format!("{mib:.1}"));
-    let contender = match precision {
-        Precision::F32 => "chainrule",
-        Precision::Bf16 => "chainrule-bf16",
-    };
+    let suffix = if precision == "f32" { String::new() } else { format!("-{precision}") };
     println!(
-        "{{\"contender\":\"{contender}\",\"version\":\"{}\",\"workload\":\"{}\",\
+        "{{\"contender\":\"chainrule{suffix}\",\"version\":\"{}\",\"workload\":\"{}\",\
          \"threads\":{threads},\"us_per_step_median\":{median:.3},\"us_per_step_min\":{min:.3},\
          \"rss_mb\":{rss},\"allocs_per_step\":{allocations}}}",
         env!("CARGO_PKG_VERSION"),
@@ -63,16 +65,17 @@ fn fail(code: u8, message: impl Display) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn parse(arguments: &[String]) -> Result<(&'static Workload, usize, Precision), String> {
-    let (name, threads, precision) = match arguments {
-        [name, threads] => (name, threads, Precision::F32),
-        [name, threads, option, precision] if option == "--precision" => {
-            (name, threads, precision.parse().map_err(|error: TensorError| error.to_string())?)
+fn parse(arguments: &[String]) -> Result<(&'static Workload, usize, &str), String> {
+    let found = arguments.iter().map(String::as_str).collect::<Vec<_>>();
+    let (name, threads, precision) = match found[..] {
+        [name, threads] => (name, threads, "f32"),
+        [name, threads, "--precision", precision @ ("f32" | "bf16" | "f64")] => {
+            (name, threads, precision)
         }
         _ => {
-            let found = arguments.join(" ");
             return Err(format!(
-                "expected WORKLOAD THREADS [--precision f32|bf16], found `{found}`"
+                "expected WORKLOAD THREADS [--precision f32|bf16|f64], found `{}`",
+                found.join(" ")
             ));
         }
     };

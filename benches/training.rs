@@ -14,10 +14,15 @@ fn steps(c: &mut Criterion) -> chainrule::Result<()> {
     for workload in WORKLOADS {
         group.throughput(Throughput::Elements(workload.batch as u64));
         for threads in [1, 2] {
-            let mut step = workload.step(threads, Precision::F32)?;
             let plural = if threads == 1 { "" } else { "s" };
-            let id = format!("{}/f32/{threads}-thread{plural}", workload.id());
-            group.bench_function(id, |bencher| bencher.iter(|| step().expect("a step")));
+            let elements = [
+                ("f32", workload.step::<f32>(threads, Precision::F32)?),
+                ("f64", workload.step::<f64>(threads, Precision::F32)?),
+            ];
+            for (element, mut step) in elements {
+                let id = format!("{}/{element}/{threads}-thread{plural}", workload.id());
+                group.bench_function(id, |bencher| bencher.iter(|| step().expect("a step")));
+            }
         }
     }
     Ok(())

@@ -12,7 +12,7 @@
 //! | chains | 24-8-2, tanh | 200 | value and gradient of `½ Σ (ŷ − y)²` |
 //! | matexp | 4-32-16-4, tanh | 10,000 | full batch, squared error, Adam |
 //!
-//! All in `f32`; hidden layers are ReLU unless the table names another activation, output layers
+//! All in `f32` unless asked for in `f64`; hidden layers are ReLU unless the table names another activation, output layers
 //! have none. A training step is forward, mean cross-entropy with its value, backward and SGD with
 //! the rate 0.01. Weights and biases start uniform on ±1/√fan_in. The data are 8 batches (of
 //! matexp, whose batch is the whole data, one) of uniform numbers from `[0, 1)`, with labels or
@@ -23,7 +23,7 @@ use chainrule::layers::{Activation, Init};
 use chainrule::loss::{CrossEntropy, Loss, OutputFunction, Reduction, SquaredError, Targets};
 use chainrule::optim::{Adam, AdamConfig, DecayOn, Optimizer, Sgd, SgdConfig};
 use chainrule::rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
-use chainrule::tensor::{Compute, Matrix, Precision, Threads};
+use chainrule::tensor::{Compute, Matrix, Precision, Scalar, Threads};
 use chainrule::{NetworkBuilder, Result};
 
 /// What a step does.
@@ -80,17 +80,17 @@ pub const WORKLOADS: [Workload; 9] = [
 ];
 
 /// One step on the next batch; it returns the loss or, where there is none, the first output.
-pub type Step = Box<dyn FnMut() -> Result<f32>>;
+pub type Step = Box<dyn FnMut() -> Result<f64>>;
 
 /// Inputs and what the outputs are compared with.
 #[derive(Debug, Clone)]
-pub struct Batch {
+pub struct Batch<S> {
     /// (batch × inputs).
-    pub x: Matrix<f32>,
+    pub x: Matrix<S>,
     /// A class for each example.
     pub labels: Vec<usize>,
     /// (batch × outputs).
-    pub values: Matrix<f32>,
+    pub values: Matrix<S>,
 }
 
 impl Workload {
@@ -109,7 +109,7 @@ impl Workload {
     ///
     /// # Errors
     /// None for the workloads of this crate.
-    pub fn network(&self) -> Result<Network<f32>> {
+    pub fn network<S: Scalar>(&self) -> Result<Network<S>> {
         let (inputs, rest) = self.sizes.split_first().expect("inputs");
         let (outputs, hidden) = rest.split_last().expect("outputs");
         let mut builder = NetworkBuilder::new(*inputs).init(Init::PyTorch, Init::PyTorch).seed(2);
@@ -120,81 +120,85 @@ impl Workload {
     }
 
     /// The batches to cycle through.
-    pub fn batches(&self) -> Vec<Batch> {
+    pub fn batches<S: Scalar>(&self) -> Vec<Batch<S>> {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
         let (inputs, outputs) = (self.sizes[0], self.sizes[self.sizes.len() - 1]);
         let count = if self.task == Task::TrainAdam { 1 } else { 8 };
         let batch = |_| Batch {
-            x: Matrix::from_fn(self.batch, inputs, |_, _| rng.random()),
+            x: Matrix::from_fn(self.batch, inputs, |_, _| number(&mut rng)),
             labels: (0..self.batch).map(|_| rng.random_range(0..outputs)).collect(),
-            values: Matrix::from_fn(self.batch, outputs, |_, _| rng.random()),
+            values: Matrix::from_fn(self.batch, outputs, |_, _| number(&mut rng)),
         };
         (0..count).map(batch).collect()
     }
 
-    /// Everything set up for so many threads and products of this precision; each call of what it
-    /// returns is one step.
+    /// Everything set up for so many threads and products of this precision (in `f64` the precision
+    /// is [`Precision::F32`]); each call of what it returns is one step.
     ///
     /// # Errors
     /// [`Error`](enum@chainrule::Error) if the threads are refused.
-    pub fn step(&self, threads: usize, precision: Precision) -> Result<Step> {
+    pub fn step<S: Scalar>(&self, threads: usize, precision: Precision) -> Result<Step> {
         let compute = &Compute::from(Threads::new(threads)?).with_precision(precision);
         match self.task {
             Task::Train => {
                 let rule = SgdConfig { learning_rate: 0.01, ..SgdConfig::default() };
-                let parameters = self.network()?.parameter_count();
-                let sgd = Sgd::new(rule, parameters, DecayOn::All)?;
+                let parameters = self.network::<S>()?.parameter_count();
+                let sgd = Sgd::<S>::new(rule, parameters, DecayOn::All)?;
                 self.train(compute, CrossEntropy::new(), sgd, |batch| {
                     Targets::Classes(&batch.labels)
                 })
             }
             Task::TrainAdam => {
-                let parameters = self.network()?.parameter_count();
-                let adam = Adam::new(AdamConfig::default(), parameters, DecayOn::All)?;
+                let parameters = self.network::<S>()?.parameter_count();
+                let adam = Adam::<S>::new(AdamConfig::default(), parameters, DecayOn::All)?;
                 self.train(compute, SquaredError::new(), adam, |batch| {
                     Targets::Values(batch.values.view())
                 })
             }
-            Task::Gradient => self.gradient(compute),
-            Task::Probabilities => self.predict(compute, OutputFunction::Softmax),
-            Task::Outputs => self.predict(compute, OutputFunction::Identity),
+            Task::Gradient => self.gradient::<S>(compute),
+            Task::Probabilities => self.predict::<S>(compute, OutputFunction::Softmax),
+            Task::Outputs => self.predict::<S>(compute, OutputFunction::Identity),
         }
     }
 
-    fn workspace(&self, network: &Network<f32>, compute: &Compute) -> Result<Workspace<f32>> {
+    fn workspace<S: Scalar>(
+        &self,
+        network: &Network<S>,
+        compute: &Compute,
+    ) -> Result<Workspace<S>> {
         let threads = compute.threads().clone();
         let mut workspace = Workspace::with_threads(network, self.batch, threads)?;
         workspace.set_precision(compute.precision())?;
         Ok(workspace)
     }
 
-    fn train(
+    fn train<S: Scalar>(
         &self,
         compute: &Compute,
-        loss: impl Loss<f32> + 'static,
-        mut optimizer: impl Optimizer<f32> + 'static,
-        targets: fn(&Batch) -> Targets<'_, f32>,
+        loss: impl Loss<S> + 'static,
+        mut optimizer: impl Optimizer<S> + 'static,
+        targets: fn(&Batch<S>) -> Targets<'_, S>,
     ) -> Result<Step> {
-        let mut network = self.network()?;
+        let mut network = self.network::<S>()?;
         let mut workspace = self.workspace(&network, compute)?;
         optimizer.set_threads(workspace.threads());
-        let mut gradient = vec![0.0; network.parameter_count()];
+        let mut gradient = vec![S::zero(); network.parameter_count()];
         let mut batches = Cycle { batches: self.batches(), at: 0 };
         Ok(Box::new(move || {
             let batch = batches.next();
             let forward = network.forward(batch.x.view(), &mut workspace)?;
             let value = forward.backward(&loss, targets(batch), &mut gradient)?.loss();
             optimizer.step(network.theta_mut(), &gradient)?;
-            Ok(value)
+            Ok(value.as_f64())
         }))
     }
 
     /// The library's squared error has no factor ½, so the value and the finished gradient are
     /// multiplied with it.
-    fn gradient(&self, compute: &Compute) -> Result<Step> {
-        let network = self.network()?;
+    fn gradient<S: Scalar>(&self, compute: &Compute) -> Result<Step> {
+        let network = self.network::<S>()?;
         let mut workspace = self.workspace(&network, compute)?;
-        let mut gradient = vec![0.0; network.parameter_count()];
+        let mut gradient = vec![S::zero(); network.parameter_count()];
         let loss = SquaredError::new().with_reduction(Reduction::Sum);
         let mut batches = Cycle { batches: self.batches(), at: 0 };
         Ok(Box::new(move || {
@@ -202,32 +206,37 @@ impl Workload {
             let targets = Targets::Values(batch.values.view());
             let forward = network.forward(batch.x.view(), &mut workspace)?;
             let value = forward.backward(&loss, targets, &mut gradient)?.loss();
-            gradient.iter_mut().for_each(|g| *g *= 0.5);
-            Ok(0.5 * value)
+            gradient.iter_mut().for_each(|g| *g *= S::of(0.5));
+            Ok(0.5 * value.as_f64())
         }))
     }
 
-    fn predict(&self, compute: &Compute, function: OutputFunction) -> Result<Step> {
-        let network = self.network()?;
+    fn predict<S: Scalar>(&self, compute: &Compute, function: OutputFunction) -> Result<Step> {
+        let network = self.network::<S>()?;
         let mut workspace = self.workspace(&network, compute)?;
         let mut outputs = Matrix::zeros(self.batch, network.outputs());
         let mut batches = Cycle { batches: self.batches(), at: 0 };
         Ok(Box::new(move || {
             let a = network.predict(batches.next().x.view(), &mut workspace)?;
             function.apply(a, outputs.view_mut());
-            Ok(outputs[(0, 0)])
+            Ok(outputs[(0, 0)].as_f64())
         }))
     }
 }
 
+/// Uniform from `[0, 1)`, the same in `f32` and `f64`.
+fn number<S: Scalar>(rng: &mut Xoshiro256PlusPlus) -> S {
+    S::of(rng.random::<f32>().into())
+}
+
 /// The batches in turn, again and again.
-struct Cycle {
-    batches: Vec<Batch>,
+struct Cycle<S> {
+    batches: Vec<Batch<S>>,
     at: usize,
 }
 
-impl Cycle {
-    fn next(&mut self) -> &Batch {
+impl<S> Cycle<S> {
+    fn next(&mut self) -> &Batch<S> {
         self.at = (self.at + 1) % self.batches.len();
         &self.batches[self.at]
     }

@@ -26,16 +26,18 @@ fn diverge(rate: f64, setup: impl FnOnce(&mut TrainingConfig)) -> (Error, Model<
 
 #[test]
 fn divergence_names_its_place_and_puts_good_weights_back() {
-    let (error, model, fresh) = diverge(1e30, |_| ());
-    let text = error.to_string();
-    let Error::Diverged { epoch: 1, batch: 2.., loss, place: Some(place), .. } = error else {
-        panic!("{text}");
-    };
-    assert!(!loss.is_finite() && place.layer >= 1, "{text}");
-    for part in ["epoch 1", "layer", "initial weights", "smaller learning rate"] {
-        assert!(text.contains(part) && !text.contains('\n'), "{text}");
+    for precision in [Precision::F32, Precision::Bf16] {
+        let (error, model, fresh) = diverge(1e30, |config| config.precision = precision);
+        let text = error.to_string();
+        let Error::Diverged { epoch: 1, batch: 2.., loss, place: Some(place), .. } = error else {
+            panic!("{precision}: {text}");
+        };
+        assert!(!loss.is_finite() && place.layer >= 1, "{precision}: {text}");
+        for part in ["epoch 1", "layer", "initial weights", "smaller learning rate"] {
+            assert!(text.contains(part) && !text.contains('\n'), "{precision}: {text}");
+        }
+        assert_eq!(bits(model.network()), bits(fresh.network()));
     }
-    assert_eq!(bits(model.network()), bits(fresh.network()));
 }
 
 #[test]

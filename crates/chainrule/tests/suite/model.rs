@@ -235,7 +235,7 @@ fn scaling_is_fitted_on_the_training_data_alone() {
     let before = model.info().scaler.clone();
     model.evaluate(&blobs(60, 2)).unwrap();
     assert_eq!(model.info().scaler, before);
-    let prepared = model.prepare(&blobs(60, 1)).unwrap();
+    let prepared = model.prepare(blobs(60, 1)).unwrap();
     let largest = prepared.features().as_slice().iter().copied().fold(0.0, f64::max);
     assert_eq!(largest, 1.0);
 }

@@ -17,8 +17,8 @@ use super::{Begin, Operand, pack, scratch, vector};
 const PANEL_BYTES: usize = 16 << 10;
 /// Columns of B packed at a time: with the depth of a panel, a share of a last-level cache.
 const NC: usize = 2048;
-/// Rows of A packed at a time: with the depth of a panel, half of a second-level cache.
-const MC: usize = 192;
+/// Bytes of the rows of A that are packed at a time: half of a second-level cache.
+const ROWS_BYTES: usize = 256 << 10;
 /// B is packed if more strips of rows than this use it, A if more panels than this do.
 const FEW: usize = 3;
 /// Bytes that a first-level cache and its page table hold together.
@@ -203,13 +203,20 @@ impl<T: Lanes> Part<T> {
         // page of their own.
         let near = self.a.row == 1 && self.a.col * depth * size_of::<T>() <= NEAR_BYTES;
         let pack_a = R::PACKED || n > FEW * width && !near;
-        // Without packing, room for the last panel, whose vectors are not whole.
-        let b_room = match (pack_b, n % width) {
-            (true, _) => n.min(NC).div_ceil(width) * width * depth + pack::SPILL,
-            (false, 0) => 0,
-            (false, _) => width * depth,
+        let row_bytes = depth * size_of::<R::Factor>();
+        let height = match m * row_bytes <= ROWS_BYTES {
+            true => m,
+            false => m.div_ceil((m * row_bytes).div_ceil(ROWS_BYTES)),
         };
-        let a_room = if pack_a { m.min(MC) * depth + pack::SPILL } else { 0 };
+        // A panel that one block of rows uses is packed when its turn comes, and is near then; so
+        // is, of a B that is not packed, the last one, if its vectors are not whole.
+        let whole_b = pack_b && height < m;
+        let b_room = match (whole_b, pack_b || n % width > 0) {
+            (true, _) => n.min(NC).div_ceil(width) * width * depth + pack::SPILL,
+            (false, true) => width * depth + pack::SPILL,
+            (false, false) => 0,
+        };
+        let a_room = if pack_a { height * depth + pack::SPILL } else { 0 };
         // For a panel or strip that becomes factors in a second step.
         let element_room =
             if R::VALUES > 1 { width.max(MAX_ROWS) * inner_depth + pack::SPILL } else { 0 };
@@ -222,7 +229,9 @@ impl<T: Lanes> Part<T> {
                 packed_a: a.cast(),
                 elements: elements.cast(),
                 pack_b,
+                whole_b,
                 pack_a,
+                height,
             };
             for cols in blocks_of(self.cols.clone(), NC) {
                 let mut start = self.start;
@@ -245,7 +254,11 @@ struct Block<'a, T, F> {
     packed_a: *mut F,
     elements: *mut T,
     pack_b: bool,
+    /// B before all rows, instead of panel by panel.
+    whole_b: bool,
     pack_a: bool,
+    /// Rows of A at a time.
+    height: usize,
 }
 
 impl<T: Lanes, F: Copy> Block<'_, T, F> {
@@ -257,15 +270,15 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
     {
         let Part { a, c, ref rows, .. } = *self.part;
         let k = inner.len().div_ceil(R::VALUES);
-        // SAFETY: `rows`, `cols` and `inner` lie within the operands, which
-        // the public functions have checked against each other; the packed operands have room for
-        // `MC × k` and `NC × k` factors (rounded up to whole panels), or for one panel. Operands
-        // that are not packed are their own factors.
+        // SAFETY: `rows`, `cols` and `inner` lie within the operands, which the public functions
+        // have checked against each other; the packed operands have room for `height × k` and
+        // `NC × k` factors (rounded up to whole panels), or for one panel. Operands that are not
+        // packed are their own factors.
         unsafe {
-            if self.pack_b {
+            if self.whole_b {
                 self.fill_b(how, cols.clone(), inner.clone());
             }
-            for rows in blocks_of(rows.clone(), MC) {
+            for rows in blocks_of(rows.clone(), self.height) {
                 if self.pack_a {
                     self.fill_a(how, rows.clone(), inner.clone());
                 }
@@ -312,10 +325,10 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
         let (width, b) = (panel_width::<T, R::Simd>(j.len()), self.part.b);
         // SAFETY: by the caller.
         unsafe {
-            if self.pack_b {
+            if self.whole_b {
                 let k = inner.len().div_ceil(R::VALUES);
                 (self.packed_b.add((j.start - cols.start) * k).cast_const(), width)
-            } else if j.len() == width {
+            } else if !self.pack_b && j.len() == width {
                 (b.at(inner.start, j.start).cast(), b.row)
             } else {
                 self.fill_b(how, j.clone(), inner.clone());
