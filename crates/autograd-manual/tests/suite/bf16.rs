@@ -18,15 +18,24 @@ fn network(sizes: &[usize], activation: Activation, seed: u64) -> Network<f64> {
     network
 }
 
+/// The examples in `S`, and a workspace for them.
+fn setup<S: Scalar>(
+    network: &Network<S>,
+    x: &Matrix<f64>,
+    precision: Precision,
+) -> (Matrix<S>, Workspace<S>) {
+    let mut workspace = Workspace::new(network, x.rows()).unwrap();
+    workspace.set_precision(precision).unwrap();
+    (Matrix::from_fn(x.rows(), x.cols(), |i, j| S::of(x[(i, j)])), workspace)
+}
+
 fn gradient<S: Scalar>(
     network: &Network<S>,
     x: &Matrix<f64>,
     labels: &[usize],
     precision: Precision,
 ) -> Vec<f64> {
-    let x = Matrix::from_fn(x.rows(), x.cols(), |i, j| S::of(x[(i, j)]));
-    let mut workspace = Workspace::new(network, x.rows()).unwrap();
-    workspace.set_precision(precision).unwrap();
+    let (x, mut workspace) = setup(network, x, precision);
     let mut gradient = vec![S::zero(); network.parameter_count()];
     network
         .forward(x.view(), &mut workspace)
@@ -34,6 +43,19 @@ fn gradient<S: Scalar>(
         .backward(&CrossEntropy::new(), Targets::Classes(labels), &mut gradient)
         .unwrap();
     gradient.iter().map(|g| g.as_f64()).collect()
+}
+
+/// Of every example, which hidden pre-activations are positive.
+fn signs<S: Scalar>(network: &Network<S>, x: &Matrix<f64>, precision: Precision) -> Vec<Vec<bool>> {
+    let (x, mut workspace) = setup(network, x, precision);
+    let forward = network.forward(x.view(), &mut workspace).unwrap();
+    let hidden = 1..network.layers().len();
+    let positive = |i| {
+        let row =
+            |layer| forward.a(layer).row(i).iter().map(|&a| a > S::zero()).collect::<Vec<_>>();
+        hidden.clone().flat_map(row).collect()
+    };
+    (0..x.rows()).map(positive).collect()
 }
 
 fn dot(x: &[f64], y: &[f64]) -> f64 {
@@ -64,16 +86,24 @@ fn the_gradient_is_near_that_in_f64() {
             let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed + 100);
             let x = Matrix::from_fn(batch, sizes[0], |_, _| rng.random_range(-1.0..1.0));
             let outputs = sizes[sizes.len() - 1];
-            let labels: Vec<usize> = (0..batch).map(|_| rng.random_range(0..outputs)).collect();
+            let mut labels: Vec<usize> = (0..batch).map(|_| rng.random_range(0..outputs)).collect();
+            let mut x = x;
+            if activation == Activation::Relu {
+                // The derivative jumps at 0: where rounding moves a pre-activation across it, the
+                // gradients are those of two functions. PyTorch's autocast is as far off there.
+                let exact = signs(&exact_network, &x, Precision::F32);
+                let rounded = signs(&network, &x, Precision::Bf16);
+                let same: Vec<usize> = (0..batch).filter(|&i| exact[i] == rounded[i]).collect();
+                assert!(2 * same.len() > batch, "{sizes:?} {seed}: {} left", same.len());
+                x = Matrix::from_fn(same.len(), x.cols(), |i, j| x[(same[i], j)]);
+                labels = same.iter().map(|&i| labels[i]).collect();
+            }
 
             let exact = gradient(&exact_network, &x, &labels, Precision::F32);
             let (f32_error, _) = distance(&gradient(&network, &x, &labels, Precision::F32), &exact);
             let (error, cosine) =
                 distance(&gradient(&network, &x, &labels, Precision::Bf16), &exact);
-            // At ReLU's kink the gradient jumps; rounding may move pre-activations across it.
-            let kinked = activation == Activation::Relu;
-            let (most, least) = if kinked { (8e-2, 0.997) } else { (2e-2, 0.9995) };
-            assert!(error <= most && cosine >= least, "{sizes:?} {seed}: {error} {cosine}");
+            assert!(error <= 2e-2 && cosine >= 0.9995, "{sizes:?} {seed}: {error} {cosine}");
             // The control: products that are not rounded are far nearer.
             assert!(f32_error < 1e-5 && error > 1e-4, "{sizes:?} {seed}: {f32_error} {error}");
         }
