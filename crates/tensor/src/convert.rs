@@ -1,7 +1,8 @@
-//! Conversions from and to faer, and to ndarray behind the feature `ndarray`.
+//! Conversions from and to faer and ndarray, behind the features of their names.
 
 use crate::{Matrix, MatrixView, Scalar};
 
+#[cfg(feature = "faer")]
 impl<S: Scalar> Matrix<S> {
     /// Copies a faer matrix of any strides.
     ///
@@ -17,6 +18,7 @@ impl<S: Scalar> Matrix<S> {
 
 impl<'a, S: Scalar> MatrixView<'a, S> {
     /// The same values as a faer view, without copying.
+    #[cfg(feature = "faer")]
     pub fn to_faer(&self) -> faer::MatRef<'a, S> {
         faer::MatRef::from_row_major_slice(self.as_slice(), self.rows(), self.cols())
     }

@@ -2,6 +2,7 @@
 
 pub mod bf16;
 mod compute;
+#[cfg(any(feature = "faer", feature = "ndarray"))]
 pub mod convert;
 mod error;
 pub mod kernels;

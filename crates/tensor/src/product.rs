@@ -6,11 +6,11 @@
 //! | `C = A B` | [`mul_nn`] | hidden units: `∇_{H_{i-1}} L = ∇_{A_i} L · W_i` |
 //! | `C = Aᵀ B` | [`mul_tn`] | weights: `∇_{W_i} L = (∇_{A_i} L)ᵀ H_{i-1}` |
 //!
-//! Where the processor has fused multiply-adds on vectors (AVX2, AVX-512, NEON), every element of
-//! a product of more than a few rows is one chain of them over `k`, in that order; `A Bᵀ` of one to
-//! three rows takes interleaved parts of the sum instead. Threads share a product by parts of its
-//! output, so no sum is split and the bits do not depend on the number of threads. (Another
-//! instruction set may round differently.) Elsewhere faer multiplies.
+//! Every element of a product of more than a few rows is one chain over `k`, in that order: of fused
+//! multiply-adds where the processor has them on vectors (AVX2, AVX-512, NEON), elsewhere of products
+//! and sums; `A Bᵀ` of one to three rows takes interleaved parts of the sum instead. Threads share a
+//! product by parts of its output, so no sum is split and the bits do not depend on the number of
+//! threads. (Another instruction set may round differently.)
 //!
 //! With [`Precision::Bf16`] the factors of `f32` products are rounded to bf16 while they are packed.
 //! Every element then is the chain over `k` of the rounded factors' products, by fused operations on
@@ -20,7 +20,6 @@ mod arithmetic;
 mod blocks;
 #[cfg(target_arch = "x86_64")]
 mod dot;
-mod fallback;
 mod lanes;
 mod pack;
 mod scratch;
@@ -29,14 +28,11 @@ mod tests;
 mod tile;
 mod vector;
 
-use pulp::Arch;
-
 use crate::simd::arch;
 use crate::{Compute, MatrixView, MatrixViewMut, Precision, Scalar, Threads};
 use blocks::{Part, RoundedPart};
 #[cfg(target_arch = "x86_64")]
 use dot::Dot;
-use fallback::Gemm;
 #[doc(hidden)]
 pub use lanes::Lanes;
 
@@ -98,16 +94,6 @@ impl<'a, S: Scalar> Operand<'a, S> {
 const MIN_WORK_PER_THREAD: usize = 1 << 18;
 /// A part of a product has at least as many rows or columns.
 const MIN_BLOCK: usize = 16;
-/// Rows of a block of faer's.
-const FAER_BLOCK: usize = 64;
-
-/// Into how many blocks of rows faer's (m × n) product over `k` is cut, for any number of threads:
-/// faer fits the cut of the inner dimension to the shape, so the blocks follow from it alone.
-fn parts((m, n, k): (usize, usize, usize)) -> usize {
-    let work = m.saturating_mul(n).saturating_mul(k);
-    let worthwhile = (work / MIN_WORK_PER_THREAD).min(m / MIN_BLOCK);
-    if n < MIN_BLOCK || worthwhile < 2 { 1 } else { m.div_ceil(FAER_BLOCK).min(worthwhile) }
-}
 
 /// The product by tiles, each part by `run`; each thread takes a range of its columns or, if there
 /// are fewer, rows.
@@ -189,31 +175,18 @@ impl Product for f64 {
     }
 }
 
-fn multiply<S: Scalar + Gemm>(
+fn multiply<S: Scalar>(
     a: Operand<'_, S>,
     b: Operand<'_, S>,
-    mut c: MatrixViewMut<'_, S>,
+    c: MatrixViewMut<'_, S>,
     begin: Begin<'_, S>,
     threads: &Threads,
 ) {
-    let (m, n, k) = (c.rows(), c.cols(), a.inner());
-    if m == 0 || n == 0 {
+    if c.rows() == 0 || c.cols() == 0 {
         return;
     }
-    match arch() {
-        Arch::Scalar => {}
-        arch => {
-            return multiply_tiled(a, b, c, begin, threads, |part| arch.dispatch(part));
-        }
-    }
-    let parts = parts((m, n, k));
-    if parts < 2 {
-        S::gemm_rows(a, b, 0, c.as_mut_slice(), begin);
-    } else {
-        threads.split_rows(c, parts, |first, mut c| {
-            S::gemm_rows(a, b, first, c.as_mut_slice(), begin);
-        });
-    }
+    let arch = arch();
+    multiply_tiled(a, b, c, begin, threads, |part| arch.dispatch(part));
 }
 
 /// The product of operands rounded to bf16.

@@ -52,3 +52,16 @@ pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     }
     arch().dispatch(Run(f))
 }
+
+#[cfg(all(test, target_arch = "x86_64", not(miri)))]
+mod tests {
+    use super::*;
+
+    /// A build without the features of pulp that it takes would be right, and slow.
+    #[test]
+    fn the_processors_vectors_are_used() {
+        let there = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let portable = std::env::var_os("CHAINRULE_SIMD").is_some_and(|name| name == "portable");
+        assert_eq!(matches!(arch(), Arch::Scalar), portable || !there);
+    }
+}

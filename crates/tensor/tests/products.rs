@@ -1,5 +1,5 @@
 //! The products against naive sums in `f64`, and their bits on several threads.
-#![cfg(not(miri))] // faer runs assembly, which Miri cannot.
+#![cfg(not(miri))] // Miri takes hours for shapes of this size; the unit tests have small ones.
 
 use chainrule_tensor::bf16::bf16;
 use chainrule_tensor::product::Store;

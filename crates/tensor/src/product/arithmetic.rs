@@ -57,7 +57,7 @@ pub(super) trait Arithmetic: Copy {
 /// A vector of C.
 pub(super) type Sums<R> = <<R as Arithmetic>::Element as Lanes>::Vector<<R as Arithmetic>::Simd>;
 
-/// Elements as they are, fused multiply-adds.
+/// Elements as they are, multiplied and added as [`Lanes::mul_add`] says.
 #[derive(Clone, Copy)]
 pub(super) struct Plain<S, T>(S, std::marker::PhantomData<T>);
 
@@ -155,15 +155,11 @@ impl<S: Simd> Arithmetic for Rounded<S> {
         unsafe { <f32 as Lanes>::load::<S>(from) }
     }
 
-    /// A product of two bf16 is exact in `f32` wherever it is a normal number, so that without
-    /// vectors, where a fused operation takes a call, two roundings are one.
+    /// A product of two bf16 is exact in `f32` wherever it is a normal number, so that two roundings
+    /// are one.
     #[inline(always)]
     fn mul_add(self, x: S::f32s, y: S::f32s, sum: S::f32s) -> S::f32s {
-        if S::F32_LANES == 1 {
-            self.0.add_f32s(self.0.mul_f32s(x, y), sum)
-        } else {
-            self.0.mul_add_f32s(x, y, sum)
-        }
+        <f32 as Lanes>::mul_add(self.0, x, y, sum)
     }
 
     #[inline(always)]

@@ -35,7 +35,8 @@ pub trait Lanes: num_traits::Zero + Copy {
     /// `x + y`.
     fn add<S: Simd>(simd: S, x: Self::Vector<S>, y: Self::Vector<S>) -> Self::Vector<S>;
 
-    /// `x y + z`, rounded once.
+    /// `x y + z`: rounded once, but on vectors of one number twice, since they stand for processors
+    /// where a fused operation is a call.
     fn mul_add<S: Simd>(
         simd: S,
         x: Self::Vector<S>,
@@ -86,7 +87,7 @@ pub trait Lanes: num_traits::Zero + Copy {
 }
 
 macro_rules! lanes {
-    ($float:ident, $side:literal, $turn:ident, $vector:ident, $mask:ident, $first:ident, $load:ident, $splat:ident, $add:ident, $mul_add:ident, $sum:ident) => {
+    ($float:ident, $side:literal, $turn:ident, $vector:ident, $mask:ident, $first:ident, $load:ident, $splat:ident, $add:ident, $mul:ident, $mul_add:ident, $sum:ident) => {
         impl Lanes for $float {
             type Vector<S: Simd> = S::$vector;
             const SIDE: usize = $side;
@@ -146,7 +147,11 @@ macro_rules! lanes {
                 y: S::$vector,
                 z: S::$vector,
             ) -> S::$vector {
-                simd.$mul_add(x, y, z)
+                if Self::lanes::<S>() == 1 {
+                    simd.$add(simd.$mul(x, y), z)
+                } else {
+                    simd.$mul_add(x, y, z)
+                }
             }
 
             #[inline(always)]
@@ -167,6 +172,7 @@ lanes!(
     mask_load_ptr_f32s,
     splat_f32s,
     add_f32s,
+    mul_f32s,
     mul_add_f32s,
     reduce_sum_f32s
 );
@@ -180,6 +186,7 @@ lanes!(
     mask_load_ptr_f64s,
     splat_f64s,
     add_f64s,
+    mul_f64s,
     mul_add_f64s,
     reduce_sum_f64s
 );

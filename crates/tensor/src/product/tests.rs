@@ -1,18 +1,10 @@
 //! Elements of products against chains written out.
 
-use pulp::{Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 
 use super::arithmetic::{Arithmetic, Inlined};
 use super::*;
 use crate::Matrix;
-
-#[test]
-fn faers_blocks_are_worth_their_while() {
-    for shape in [(8, 16, 16), (128, 15, 4096), (31, 4096, 4096)] {
-        assert_eq!(parts(shape), 1, "{shape:?}");
-    }
-    assert_eq!(parts((512, 1024, 2048)), 8);
-}
 
 /// Values of about one, with a rounding error in nearly every product.
 fn values<S: Scalar>(rows: usize, cols: usize) -> Matrix<S> {
@@ -27,9 +19,15 @@ fn operand<S: Scalar>(m: &Matrix<S>, transposed: bool) -> Operand<'_, S> {
 type Run<'a, S> = &'a dyn Fn(Part<S>);
 
 /// Every way, on small shapes and on two that are cut into several blocks, against plain chains
-/// over factors of which `factor` says what they become. The ways may sum `A Bᵀ` of a few
-/// rows in other orders if `few_rows_differ`.
-fn one_chain_an_element<S: Scalar>(factor: fn(S) -> S, few_rows_differ: bool, ways: &[Run<'_, S>]) {
+/// over factors of which `factor` says what they become, of fused operations if the ways are for an
+/// instruction set that has them. The ways may sum `A Bᵀ` of a few rows in other orders if
+/// `few_rows_differ`.
+fn one_chain_an_element<S: Scalar>(
+    factor: fn(S) -> S,
+    fused: bool,
+    few_rows_differ: bool,
+    ways: &[Run<'_, S>],
+) {
     let shapes = [
         (1, 1, 1),
         (4, 3, 0),
@@ -61,7 +59,11 @@ fn one_chain_an_element<S: Scalar>(factor: fn(S) -> S, few_rows_differ: bool, wa
                         Begin::Destination => S::one(),
                         Begin::Row(row) => row[j],
                     };
-                    (0..k).fold(start, |sum, p| a(p).mul_add(b(p), sum))
+                    let add = |sum, p| match fused {
+                        true => a(p).mul_add(b(p), sum),
+                        false => a(p) * b(p) + sum,
+                    };
+                    (0..k).fold(start, add)
                 };
                 let expected = Matrix::from_fn(m, n, chain);
                 for (way, run) in ways.iter().enumerate() {
@@ -75,20 +77,18 @@ fn one_chain_an_element<S: Scalar>(factor: fn(S) -> S, few_rows_differ: bool, wa
     }
 }
 
-/// The instruction sets that compute by tiles; vectors of one number, which Miri can watch, are
-/// one of them.
-fn instruction_sets() -> Vec<Arch> {
-    let widest = Some(Arch::new()).filter(|arch| matches!(arch, Arch::V3(_) | Arch::V4(_)));
-    [Some(Arch::Scalar), widest].into_iter().flatten().collect()
+/// Vectors of one number, which Miri can watch, and the widest there are; whether they are fused.
+fn instruction_sets() -> Vec<(Arch, bool)> {
+    let widest = Some(Arch::new()).filter(|arch| !matches!(arch, Arch::Scalar));
+    std::iter::once((Arch::Scalar, false)).chain(widest.map(|arch| (arch, true))).collect()
 }
 
 #[test]
-fn every_element_is_one_chain_of_fused_operations() {
+fn every_element_is_one_chain() {
     fn check<S: Scalar>() {
-        let run = |arch: Arch| move |part: Part<S>| arch.dispatch(part);
-        let ways: Vec<_> = instruction_sets().into_iter().map(run).collect();
-        let ways: Vec<Run<'_, S>> = ways.iter().map(|way| way as Run<'_, S>).collect();
-        one_chain_an_element(|x| x, true, &ways);
+        for (arch, fused) in instruction_sets() {
+            one_chain_an_element(|x| x, fused, true, &[&|part: Part<S>| arch.dispatch(part)]);
+        }
     }
     check::<f32>();
     check::<f64>();
@@ -106,9 +106,9 @@ fn with_bf16_every_element_is_the_chain_of_rounded_factors() {
     }
     let rounded = |arch: Arch| move |part| arch.dispatch(RoundedPart(part));
     let paired = |arch: Arch| move |part| arch.dispatch(PairedPart(part));
-    for arch in instruction_sets() {
+    for (arch, fused) in instruction_sets() {
         let ways: [Run<'_, f32>; 2] = [&rounded(arch), &paired(arch)];
-        one_chain_an_element(|x| half::bf16::from_f32(x).into(), false, &ways);
+        one_chain_an_element(|x| half::bf16::from_f32(x).into(), fused, false, &ways);
     }
 }
 
