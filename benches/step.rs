@@ -9,8 +9,8 @@
 //!
 //! Everything is in `f32`; with `--precision bf16` (products of bf16) or `f64` the contender is
 //! `chainrule-bf16` or `chainrule-f64`. The workloads stand in `workloads.rs`. It warms up for at
-//! least 20 steps and 1 s (`wide`: 3 steps) and times 7 repetitions of about 0.5 s. `us_per_step_*` are median and minimum of the
-//! repetitions, `rss_mb` is the largest resident memory of the process in MiB (`null` where the
+//! least 20 steps and 1 s (`wide`: 3 steps) and times 7 repetitions of about 0.5 s. `us_per_step_*` are
+//! median and minimum of the repetitions, `rss_mb` is the largest resident memory of the process in MiB (`null` where the
 //! system does not tell), `allocs_per_step` counts allocations and reallocations of all threads
 //! during one repetition. The process is not pinned; for one thread on one core, start it with
 //! `taskset -c 0` or alike.

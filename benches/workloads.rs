@@ -12,11 +12,11 @@
 //! | chains | 24-8-2, tanh | 200 | value and gradient of `½ Σ (ŷ − y)²` |
 //! | matexp | 4-32-16-4, tanh | 10,000 | full batch, squared error, Adam |
 //!
-//! All in `f32` unless asked for in `f64`; hidden layers are ReLU unless the table names another activation, output layers
-//! have none. A training step is forward, mean cross-entropy with its value, backward and SGD with
-//! the rate 0.01. Weights and biases start uniform on ±1/√fan_in. The data are 8 batches (of
-//! matexp, whose batch is the whole data, one) of uniform numbers from `[0, 1)`, with labels or
-//! target values as random, held in memory and cycled.
+//! All in `f32` unless asked for in `f64`; hidden layers are ReLU unless the table names another
+//! activation, output layers have none. A training step is forward, mean cross-entropy with its
+//! value, backward and SGD with the rate 0.01. Weights and biases start uniform on ±1/√fan_in. The
+//! data are 8 batches (of matexp, whose batch is the whole data, one) of uniform numbers from
+//! `[0, 1)`, with labels or target values as random, held in memory and cycled.
 
 use chainrule::autograd::{Network, Workspace};
 use chainrule::layers::{Activation, Init};

@@ -205,9 +205,6 @@ impl<'d, S: Scalar> Batches<'d, S> {
     }
 }
 
-/// Values that a thread must have to copy at least to be worth waking.
-const MIN_VALUES: usize = 1 << 14;
-
 /// Copies the given rows to the first ones of `to`.
 fn gather<S: Scalar>(
     from: MatrixView<'_, S>,
@@ -215,7 +212,7 @@ fn gather<S: Scalar>(
     to: &mut Matrix<S>,
     threads: &Threads,
 ) {
-    let parts = (rows.len() * from.cols() / MIN_VALUES).clamp(1, threads.count());
+    let parts = threads.parts(rows.len() * from.cols());
     threads.split_rows(to.first_rows_mut(rows.len()), parts, |first, mut to| {
         for (&row, to) in rows[first..].iter().zip(to.iter_rows_mut()) {
             to.copy_from_slice(from.row(row));

@@ -106,6 +106,9 @@ fn multiply_tiled<S: Scalar>(
     run: impl Fn(Part<S>) + Sync,
 ) {
     let (m, n, k) = (c.rows(), c.cols(), a.inner());
+    if m == 0 || n == 0 {
+        return;
+    }
     let work = m.saturating_mul(n).saturating_mul(k);
     let parts = (work / MIN_WORK_PER_THREAD).min(m.max(n) / MIN_BLOCK).clamp(1, threads.count());
     let whole = Part::new(a, b, c.as_mut_slice(), n, begin);
@@ -182,9 +185,6 @@ fn multiply<S: Scalar>(
     begin: Begin<'_, S>,
     threads: &Threads,
 ) {
-    if c.rows() == 0 || c.cols() == 0 {
-        return;
-    }
     let arch = arch();
     multiply_tiled(a, b, c, begin, threads, |part| arch.dispatch(part));
 }
@@ -197,9 +197,6 @@ fn multiply_bf16(
     begin: Begin<'_, f32>,
     threads: &Threads,
 ) {
-    if c.rows() == 0 || c.cols() == 0 {
-        return;
-    }
     let arch = arch();
     #[cfg(target_arch = "x86_64")]
     if let Some(dot) = Dot::under(arch) {

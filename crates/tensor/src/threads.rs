@@ -106,11 +106,17 @@ impl Threads {
     }
 }
 
-/// A pointer that the members of a team may use at once.
 /// Values that a thread must have at least to be worth waking.
 const MIN_VALUES: usize = if cfg!(miri) { 1 << 7 } else { 1 << 14 };
 
 impl Threads {
+    /// Into how many parts it pays to cut work on so many values that goes through memory once: at
+    /// least one, at most as many as there are threads.
+    #[inline]
+    pub fn parts(&self, values: usize) -> usize {
+        (values / MIN_VALUES).clamp(1, self.count())
+    }
+
     /// Cuts slices of one length, and empty ones, at the same places and runs `task` on the parts:
     /// `task(range, parts)`, where `range` is the part's place in the slices. Short slices stay
     /// whole, on the calling thread.
@@ -137,10 +143,10 @@ impl Threads {
         let len = slices.iter().map(|slice| slice.len()).max().unwrap_or(0);
         let fit = slices.iter().all(|slice| slice.is_empty() || slice.len() == len);
         assert!(fit, "slices to split differ in length");
-        if len < 2 * MIN_VALUES || self.count() == 1 {
+        let parts = self.parts(len);
+        if parts == 1 {
             return task(0..len, slices);
         }
-        let parts = (len / MIN_VALUES).min(self.count());
         let bases = slices.map(|slice| Shared(slice.as_mut_ptr(), slice.is_empty()));
         self.for_each(parts, |part| {
             // Whole cache lines, but for the ends.

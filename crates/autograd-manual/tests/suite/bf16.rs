@@ -84,10 +84,9 @@ fn the_gradient_is_near_that_in_f64() {
             let exact_network = network(sizes, activation, seed);
             let network = exact_network.cast::<f32>().unwrap();
             let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed + 100);
-            let x = Matrix::from_fn(batch, sizes[0], |_, _| rng.random_range(-1.0..1.0));
+            let mut x = Matrix::from_fn(batch, sizes[0], |_, _| rng.random_range(-1.0..1.0));
             let outputs = sizes[sizes.len() - 1];
             let mut labels: Vec<usize> = (0..batch).map(|_| rng.random_range(0..outputs)).collect();
-            let mut x = x;
             if activation == Activation::Relu {
                 // The derivative jumps at 0: where rounding moves a pre-activation across it, the
                 // gradients are those of two functions. PyTorch's autocast is as far off there.
