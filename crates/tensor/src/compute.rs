@@ -36,7 +36,7 @@ impl Precision {
 
     /// Whether bf16 products run on instructions of their own (AVX512-BF16) here; if not, inputs
     /// are rounded to bf16 and multiplied in `f32`. The environment variable
-    /// `CHAINRULE_SIMD=portable` rules them out.
+    /// `CHAINRULE_SIMD` (see [`vectorised`](crate::vectorised)) can rule them out.
     pub fn bf16_instructions() -> bool {
         crate::product::bf16_instructions()
     }

@@ -5,12 +5,14 @@ use std::sync::OnceLock;
 use pulp::Arch;
 
 /// The widest vectors this processor has, looked up once. The environment variable
-/// `CHAINRULE_SIMD=portable` asks for the fallback, to test and measure it.
+/// `CHAINRULE_SIMD` asks for less, to test and measure it: `avx2` or `portable`.
 #[inline]
 pub(crate) fn arch() -> Arch {
     static ARCH: OnceLock<Arch> = OnceLock::new();
-    *ARCH.get_or_init(|| match std::env::var_os("CHAINRULE_SIMD") {
-        Some(choice) if choice == "portable" => Arch::Scalar,
+    *ARCH.get_or_init(|| match std::env::var("CHAINRULE_SIMD").as_deref() {
+        Ok("portable") => Arch::Scalar,
+        #[cfg(target_arch = "x86_64")]
+        Ok("avx2") => pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3),
         _ => Arch::new(),
     })
 }
@@ -19,9 +21,9 @@ pub(crate) fn arch() -> Arch {
 ///
 /// Loops over slices inside `f` that the compiler can vectorise then use AVX-512 or AVX2 where
 /// they are found at run time, whatever the build's target; elsewhere they use the target's own
-/// (SSE2, NEON), as they do anywhere if the environment variable `CHAINRULE_SIMD` is `portable` when
-/// the process first computes. Arithmetic is not contracted into fused operations, so an elementwise loop gives
-/// the same bits under each of them.
+/// (SSE2, NEON). The environment variable `CHAINRULE_SIMD`, read when the process first computes,
+/// asks for less than there is: `avx2` or `portable`. Arithmetic is not contracted into fused
+/// operations, so an elementwise loop gives the same bits under each of them.
 ///
 /// What `f` does must be inlined into it, or it runs as compiled for the build's target: write
 /// `#[inline(always)]` before the closure and those it calls, and plain `for` loops, since the
@@ -61,7 +63,10 @@ mod tests {
     #[test]
     fn the_processors_vectors_are_used() {
         let there = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-        let portable = std::env::var_os("CHAINRULE_SIMD").is_some_and(|name| name == "portable");
-        assert_eq!(matches!(arch(), Arch::Scalar), portable || !there);
+        let asked = std::env::var("CHAINRULE_SIMD").unwrap_or_default();
+        assert_eq!(matches!(arch(), Arch::Scalar), asked == "portable" || !there);
+        if asked == "avx2" && there {
+            assert!(matches!(arch(), Arch::V3(_)));
+        }
     }
 }

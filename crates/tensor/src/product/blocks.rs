@@ -13,8 +13,9 @@ use super::lanes::Lanes;
 use super::tile::{Destination, Left, MAX_ROWS, Panel, Start, VECTORS, strips};
 use super::{Begin, Operand, pack, scratch, vector};
 
-/// Bytes of a packed panel of B: half of a first-level cache.
-const PANEL_BYTES: usize = 16 << 10;
+/// Factors along the inner dimension at a time: so many that reading and writing C between them
+/// does not count, and so few that a panel of B stays in a second-level cache.
+const DEPTH: usize = 1024;
 /// Columns of B packed at a time: with the depth of a panel, a share of a last-level cache.
 const NC: usize = 2048;
 /// Bytes of the rows of A that are packed at a time: half of a second-level cache.
@@ -147,6 +148,12 @@ fn blocks_of(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usi
     })
 }
 
+/// The size, at most `most`, of blocks of nearly equal size that make `whole`.
+#[inline(always)]
+fn evenly(whole: usize, most: usize) -> usize {
+    if whole <= most { whole } else { whole.div_ceil(whole.div_ceil(most)) }
+}
+
 /// Columns of a whole panel.
 #[inline(always)]
 fn width<T: Lanes, S: Simd>() -> usize {
@@ -193,9 +200,8 @@ impl<T: Lanes> Part<T> {
     #[inline(always)]
     fn blocks<R: Arithmetic<Element = T>>(self, how: R) {
         let width = width::<T, R::Simd>();
-        let most = PANEL_BYTES / (width * size_of::<R::Factor>());
         // In factors, and the elements of the inner dimension in them.
-        let depth = self.k.div_ceil(R::VALUES).clamp(1, most);
+        let depth = evenly(self.k.div_ceil(R::VALUES), DEPTH).max(1);
         let inner_depth = depth * R::VALUES;
         let (m, n) = (self.rows.len(), self.cols.len());
         let pack_b = R::PACKED || self.b.row == 1 || m > FEW * MAX_ROWS;
@@ -204,10 +210,7 @@ impl<T: Lanes> Part<T> {
         let near = self.a.row == 1 && self.a.col * depth * size_of::<T>() <= NEAR_BYTES;
         let pack_a = R::PACKED || n > FEW * width && !near;
         let row_bytes = depth * size_of::<R::Factor>();
-        let height = match m * row_bytes <= ROWS_BYTES {
-            true => m,
-            false => m.div_ceil((m * row_bytes).div_ceil(ROWS_BYTES)),
-        };
+        let height = evenly(m, ROWS_BYTES / row_bytes);
         // A panel that one block of rows uses is packed when its turn comes, and is near then; so
         // is, of a B that is not packed, the last one, if its vectors are not whole.
         let whole_b = pack_b && height < m;
