@@ -20,6 +20,8 @@ const DEPTH: usize = 1024;
 const NC: usize = 2048;
 /// Bytes of the rows of A that are packed at a time: half of a second-level cache.
 const ROWS_BYTES: usize = 256 << 10;
+/// Elements of the inner dimension that are packed at a time: they stay in a first-level cache.
+const PIECE: usize = 128;
 /// B is packed if more strips of rows than this use it, A if more panels than this do.
 const FEW: usize = 3;
 /// Bytes that a first-level cache and its page table hold together.
@@ -202,7 +204,6 @@ impl<T: Lanes> Part<T> {
         let width = width::<T, R::Simd>();
         // In factors, and the elements of the inner dimension in them.
         let depth = evenly(self.k.div_ceil(R::VALUES), DEPTH).max(1);
-        let inner_depth = depth * R::VALUES;
         let (m, n) = (self.rows.len(), self.cols.len());
         let pack_b = R::PACKED || self.b.row == 1 || m > FEW * MAX_ROWS;
         // A given by columns is read along the columns anyway; far apart, they would each need a
@@ -220,9 +221,9 @@ impl<T: Lanes> Part<T> {
             (false, false) => 0,
         };
         let a_room = if pack_a { height * depth + pack::SPILL } else { 0 };
-        // For a panel or strip that becomes factors in a second step.
+        // For a piece of a panel or strip that becomes factors in a second step.
         let element_room =
-            if R::VALUES > 1 { width.max(MAX_ROWS) * inner_depth + pack::SPILL } else { 0 };
+            if R::VALUES > 1 { width.max(MAX_ROWS) * PIECE + pack::SPILL } else { 0 };
         let (factor, element) = (size_of::<R::Factor>(), size_of::<T>());
         let rooms = [b_room * factor, a_room * factor, element_room * element];
         scratch::with(rooms, |[b, a, elements]| {
@@ -238,7 +239,7 @@ impl<T: Lanes> Part<T> {
             };
             for cols in blocks_of(self.cols.clone(), NC) {
                 let mut start = self.start;
-                for inner in blocks_of(0..self.k, inner_depth) {
+                for inner in blocks_of(0..self.k, depth * R::VALUES) {
                     block.run(how, cols.clone(), inner, start);
                     start = Start::Destination;
                 }
@@ -349,7 +350,7 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
     where
         R: Arithmetic<Element = T, Factor = F>,
     {
-        let (b, k) = (self.part.b, inner.len());
+        let (b, k) = (self.part.b, inner.len().div_ceil(R::VALUES));
         how.vectorize(
             #[inline(always)]
             || {
@@ -357,25 +358,23 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
                     let width = panel_width::<T, R::Simd>(j.len());
                     // SAFETY: by the caller.
                     unsafe {
-                        let from = b.at(inner.start, j.start);
-                        let to = self.packed_b.add((j.start - cols.start) * k.div_ceil(R::VALUES));
-                        how.pack(
-                            #[inline(always)]
-                            |to| match b.row {
-                                1 => pack::transposed::<T, R::Simd>(
-                                    from,
-                                    b.col,
-                                    j.len(),
-                                    k,
-                                    to,
-                                    width,
-                                ),
-                                _ => pack::rows(how.simd(), from, b.row, j.len(), k, to, width),
-                            },
-                            k,
+                        let panel = self.packed_b.add((j.start - cols.start) * k);
+                        self.fill(
+                            how,
+                            inner.clone(),
                             width,
-                            to,
-                            self.elements,
+                            panel,
+                            #[inline(always)]
+                            |piece: Range<usize>, to| {
+                                let from = b.at(piece.start, j.start);
+                                let (cols, k) = (j.len(), piece.len());
+                                match b.row {
+                                    1 => pack::transposed::<T, R::Simd>(
+                                        from, b.col, cols, k, to, width,
+                                    ),
+                                    _ => pack::rows(how.simd(), from, b.row, cols, k, to, width),
+                                }
+                            },
                         );
                     }
                 }
@@ -392,32 +391,68 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
     where
         R: Arithmetic<Element = T, Factor = F>,
     {
-        let (a, k) = (self.part.a, inner.len());
+        let (a, k) = (self.part.a, inner.len().div_ceil(R::VALUES));
         how.vectorize(
             #[inline(always)]
             || {
-                for strip in strips(rows.len()) {
-                    let height = strip.len();
+                for i in strips(rows.len()) {
+                    let height = i.len();
                     // SAFETY: by the caller.
                     unsafe {
-                        let from = a.at(rows.start + strip.start, inner.start);
-                        let to = self.packed_a.add(strip.start * k.div_ceil(R::VALUES));
-                        how.pack(
-                            #[inline(always)]
-                            |to| match a.row {
-                                1 => pack::columns(from, a.col, height, k, to),
-                                _ => pack::transposed::<T, R::Simd>(
-                                    from, a.row, height, k, to, height,
-                                ),
-                            },
-                            k,
+                        let strip = self.packed_a.add(i.start * k);
+                        self.fill(
+                            how,
+                            inner.clone(),
                             height,
-                            to,
-                            self.elements,
+                            strip,
+                            #[inline(always)]
+                            |piece: Range<usize>, to| {
+                                let from = a.at(rows.start + i.start, piece.start);
+                                let k = piece.len();
+                                match a.row {
+                                    1 => pack::columns(from, a.col, height, k, to),
+                                    _ => pack::transposed::<T, R::Simd>(
+                                        from, a.row, height, k, to, height,
+                                    ),
+                                }
+                            },
                         );
                     }
                 }
             },
         );
+    }
+
+    /// Packs a panel or strip of `width` columns over `inner` into `to`, in pieces that stay near
+    /// while they become factors; `fill` writes the elements of one to where it is told.
+    ///
+    /// # Safety
+    /// `to` must have room for the panel, whose elements `fill` may access.
+    #[inline(always)]
+    unsafe fn fill<R>(
+        &self,
+        how: R,
+        inner: Range<usize>,
+        width: usize,
+        to: *mut F,
+        fill: impl Fn(Range<usize>, *mut T),
+    ) where
+        R: Arithmetic<Element = T, Factor = F>,
+    {
+        for piece in blocks_of(inner.clone(), PIECE) {
+            let k = piece.len();
+            // SAFETY: by the caller.
+            unsafe {
+                let to = to.add((piece.start - inner.start) / R::VALUES * width);
+                how.pack(
+                    #[inline(always)]
+                    |to| fill(piece, to),
+                    k,
+                    width,
+                    to,
+                    self.elements,
+                );
+            }
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! bf16 on processors with products of it: AVX512-BF16.
 
-use std::arch::x86_64::{__m512, __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_set1_epi32};
+use std::arch::x86_64::{
+    __m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_permutexvar_epi16,
+    _mm512_set1_epi32,
+};
 use std::mem::transmute;
 use std::sync::OnceLock;
 
@@ -11,7 +14,7 @@ use super::arithmetic::Arithmetic;
 use super::pack;
 
 /// Pairs of bf16 along the inner dimension, whose two products are added to a sum in `f32` by one
-/// instruction. It takes subnormal factors and sums for 0.
+/// instruction. It takes subnormal factors and sums for 0, as does the one that rounds factors.
 #[derive(Clone, Copy)]
 pub(super) struct Dot(V4);
 
@@ -36,6 +39,18 @@ impl Dot {
 unsafe fn run<F: FnOnce()>(f: F) {
     f();
 }
+
+/// Of sixteen numbers and then sixteen more, each of the former beside its like of the latter.
+const SIDE_BY_SIDE: [u16; 32] = {
+    let mut order = [0; 32];
+    let mut i = 0;
+    while i < 16 {
+        order[2 * i] = i as u16;
+        order[2 * i + 1] = (16 + i) as u16;
+        i += 1;
+    }
+    order
+};
 
 impl Arithmetic for Dot {
     type Element = f32;
@@ -87,7 +102,20 @@ impl Arithmetic for Dot {
         room: *mut f32,
     ) {
         fill(room);
-        // SAFETY: as promised by the caller.
-        unsafe { pack::pairs(room, k, width, to) }
+        // SAFETY: as promised by the caller; whoever has a `Dot` has detected the instructions, and
+        // the arrays and vectors have one size, any bits being valid in both.
+        unsafe {
+            pack::pairs(
+                room,
+                k,
+                width,
+                to,
+                #[inline(always)]
+                |lower, upper| {
+                    let rounded = _mm512_cvtne2ps_pbh(transmute(upper), transmute(lower));
+                    transmute(_mm512_permutexvar_epi16(transmute(SIDE_BY_SIDE), transmute(rounded)))
+                },
+            );
+        }
     }
 }

@@ -3,14 +3,15 @@
 use pulp::Simd;
 
 use super::lanes::Lanes;
-#[cfg(any(target_arch = "x86_64", test))]
-use crate::bf16;
+
+/// Values that [`columns`] copies at a time.
+const LINE: usize = 8;
 
 /// A strip of `rows` rows of A over `k`, column by column: `strip[p * rows + i] = A[i][p]`, from
 /// `A` given by its columns, `a[p * a_step + i]`.
 ///
 /// # Safety
-/// `rows` values, at most `SPILL`, must be readable at `a + p * a_step` for every `p < k`, as must
+/// `rows` values, at most `LINE`, must be readable at `a + p * a_step` for every `p < k`, as must
 /// all between the first and the last, and `rows * k + SPILL` writable at `strip`.
 #[inline(always)]
 pub(super) unsafe fn columns<T: Lanes>(
@@ -26,8 +27,8 @@ pub(super) unsafe fn columns<T: Lanes>(
         // last value, and what it leaves past the strip's row, the next one overwrites.
         unsafe {
             let (from, to) = (a.add(p * a_step), strip.add(p * rows));
-            if p * a_step + SPILL <= end {
-                to.cast::<[T; SPILL]>().write_unaligned(from.cast::<[T; SPILL]>().read_unaligned());
+            if p * a_step + LINE <= end {
+                to.cast::<[T; LINE]>().write_unaligned(from.cast::<[T; LINE]>().read_unaligned());
             } else {
                 copy_short(from, to, rows);
             }
@@ -84,7 +85,7 @@ pub(super) unsafe fn rows<T: Lanes, S: Simd>(
 
 /// How many values [`columns`], [`transposed`] and [`pairs`] may touch beyond the last row of what
 /// they pack.
-pub(super) const SPILL: usize = 8;
+pub(super) const SPILL: usize = 16;
 
 /// As [`rows`], from the transpose of B: `panel[p * width + j] = b[j * b_row + p]`. What it leaves
 /// in columns from `cols` on is not said; `width` may be as small as `cols`.
@@ -123,18 +124,24 @@ pub(super) unsafe fn transposed<T: Lanes, S: Simd>(
     }
 }
 
-/// Pairs of rows as bf16: `to[q * width + j]` holds in its lower half the value of row `2 q` and in
-/// its upper half that of row `2 q + 1`, or 0 if there are no more, of `k` rows of `width` values.
+/// Pairs of rows: `to[q * width + j]` is the pair of the values of the rows `2 q` and `2 q + 1`, the
+/// latter 0 if there are no more, of `k` rows of `width` values. `pair` makes a block of pairs.
 ///
 /// # Safety
 /// `k * width + SPILL` values must be readable at `from`, and `k.div_ceil(2) * width + SPILL`
 /// writable at `to`.
 #[cfg(any(target_arch = "x86_64", test))]
 #[inline(always)]
-pub(super) unsafe fn pairs(from: *const f32, k: usize, width: usize, to: *mut u32) {
+pub(super) unsafe fn pairs(
+    from: *const f32,
+    k: usize,
+    width: usize,
+    to: *mut u32,
+    pair: impl Fn([f32; SPILL], [f32; SPILL]) -> [u32; SPILL],
+) {
     let block = |from: *const f32| {
         // SAFETY: the caller's room reaches a block beyond the last row.
-        unsafe { from.cast::<[u32; SPILL]>().read_unaligned() }
+        unsafe { from.cast::<[f32; SPILL]>().read_unaligned() }
     };
     for q in 0..k.div_ceil(2) {
         let whole = 2 * q + 1 < k;
@@ -144,12 +151,8 @@ pub(super) unsafe fn pairs(from: *const f32, k: usize, width: usize, to: *mut u3
             unsafe {
                 let lower = block(from.add(2 * q * width + j));
                 let upper =
-                    if whole { block(from.add((2 * q + 1) * width + j)) } else { [0; SPILL] };
-                let mut pairs = [0; SPILL];
-                for i in 0..SPILL {
-                    pairs[i] = bf16::nearest(lower[i]) >> 16 | bf16::nearest(upper[i]);
-                }
-                to.add(q * width + j).cast::<[u32; SPILL]>().write_unaligned(pairs);
+                    if whole { block(from.add((2 * q + 1) * width + j)) } else { [0.0; SPILL] };
+                to.add(q * width + j).cast::<[u32; SPILL]>().write_unaligned(pair(lower, upper));
             }
         }
     }

@@ -4,7 +4,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::arithmetic::{Arithmetic, Inlined};
 use super::*;
-use crate::Matrix;
+use crate::{Matrix, bf16};
 
 /// Values of about one, with a rounding error in nearly every product.
 fn values<S: Scalar>(rows: usize, cols: usize) -> Matrix<S> {
@@ -166,6 +166,13 @@ impl<S: Simd> Arithmetic for Pairs<S> {
     ) {
         fill(room);
         // SAFETY: as promised by the caller.
-        unsafe { pack::pairs(room, k, width, to) }
+        unsafe {
+            pack::pairs(room, k, width, to, |lower, upper| {
+                std::array::from_fn(|i| {
+                    let [lower, upper] = [lower[i], upper[i]].map(|x| bf16::nearest(x.to_bits()));
+                    lower >> 16 | upper
+                })
+            });
+        }
     }
 }
