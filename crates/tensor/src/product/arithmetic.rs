@@ -3,6 +3,7 @@
 use pulp::Simd;
 
 use super::lanes::Lanes;
+use super::pack::LINE;
 use crate::bf16;
 
 /// A way to multiply. One source of blocks, packing and tiles serves all.
@@ -39,18 +40,39 @@ pub(super) trait Arithmetic: Copy {
     /// `sum + x y`, over the values of a factor.
     fn mul_add(self, x: Self::Factors, y: Self::Factors, sum: Sums<Self>) -> Sums<Self>;
 
-    /// Packs `k` rows of `width` elements, which `fill` writes to where it is told.
+    /// The factor of `values` elements, at `from`, `from + step` and so on; to `VALUES` they are
+    /// filled up with 0.
     ///
     /// # Safety
-    /// `k.div_ceil(VALUES) * width` factors must be writable at `to`, and what `fill` writes at
-    /// `room` or, if a factor is an element, at `to`.
-    unsafe fn pack(
+    /// They must be readable there; there is at least one.
+    unsafe fn factor(self, from: *const Self::Element, step: usize, values: usize) -> Self::Factor;
+
+    /// The factors of neighbours: [`Arithmetic::factor`] at `from`, `from + 1` and so on.
+    ///
+    /// # Safety
+    /// Their elements must be readable.
+    unsafe fn line(
         self,
-        fill: impl FnOnce(*mut Self::Element),
-        k: usize,
-        width: usize,
+        from: *const Self::Element,
+        step: usize,
+        values: usize,
+    ) -> [Self::Factor; LINE];
+
+    /// Transposes a block: `to[q * to_row + i]` is the factor of the elements `VALUES q`,
+    /// `VALUES q + 1` and so on at `from + i * from_row`, for `i` below `height` and `q` below
+    /// [`Lanes::SIDE`], in the order of `q`. It writes `SIDE` factors for each `q`, those past
+    /// `height` whatever they are.
+    ///
+    /// # Safety
+    /// `height` must be in `1..=SIDE`, `SIDE * VALUES` elements readable at `from + i * from_row`,
+    /// and `SIDE` factors writable at `to + q * to_row`.
+    unsafe fn turn(
+        self,
+        from: *const Self::Element,
+        from_row: usize,
+        height: usize,
         to: *mut Self::Factor,
-        room: *mut Self::Element,
+        to_row: usize,
     );
 }
 
@@ -115,8 +137,28 @@ impl<S: Simd, T: Lanes> Arithmetic for Plain<S, T> {
     }
 
     #[inline(always)]
-    unsafe fn pack(self, fill: impl FnOnce(*mut T), _: usize, _: usize, to: *mut T, _: *mut T) {
-        fill(to);
+    unsafe fn factor(self, from: *const T, _: usize, _: usize) -> T {
+        // SAFETY: as promised by the caller.
+        unsafe { *from }
+    }
+
+    #[inline(always)]
+    unsafe fn line(self, from: *const T, _: usize, _: usize) -> [T; LINE] {
+        // SAFETY: as promised by the caller.
+        unsafe { from.cast::<[T; LINE]>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn turn(
+        self,
+        from: *const T,
+        from_row: usize,
+        height: usize,
+        to: *mut T,
+        to_row: usize,
+    ) {
+        // SAFETY: as promised by the caller.
+        unsafe { T::turn::<S>(from, from_row, height, to, to_row) }
     }
 }
 
@@ -163,19 +205,40 @@ impl<S: Simd> Arithmetic for Rounded<S> {
     }
 
     #[inline(always)]
-    unsafe fn pack(
+    unsafe fn factor(self, from: *const f32, _: usize, _: usize) -> f32 {
+        // SAFETY: as promised by the caller.
+        rounded(unsafe { *from })
+    }
+
+    #[inline(always)]
+    unsafe fn line(self, from: *const f32, _: usize, _: usize) -> [f32; LINE] {
+        // SAFETY: as promised by the caller.
+        unsafe { from.cast::<[f32; LINE]>().read_unaligned() }.map(rounded)
+    }
+
+    #[inline(always)]
+    unsafe fn turn(
         self,
-        fill: impl FnOnce(*mut f32),
-        k: usize,
-        width: usize,
+        from: *const f32,
+        from_row: usize,
+        height: usize,
         to: *mut f32,
-        _: *mut f32,
+        to_row: usize,
     ) {
-        fill(to);
-        // SAFETY: the caller promises that the values are there, and `fill` has written them.
-        let packed = unsafe { std::slice::from_raw_parts_mut(to, k * width) };
-        for x in packed {
-            *x = f32::from_bits(bf16::nearest(x.to_bits()));
+        const SIDE: usize = <f32 as Lanes>::SIDE;
+        // SAFETY: as promised by the caller. Rows that overlap are rounded twice, which is the same
+        // as once.
+        unsafe {
+            <f32 as Lanes>::turn::<S>(from, from_row, height, to, to_row);
+            for q in 0..SIDE {
+                let row = to.add(q * to_row).cast::<[f32; SIDE]>();
+                row.write_unaligned(row.read_unaligned().map(rounded));
+            }
         }
     }
+}
+
+#[inline(always)]
+fn rounded(x: f32) -> f32 {
+    f32::from_bits(bf16::nearest(x.to_bits()))
 }

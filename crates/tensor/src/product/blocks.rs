@@ -20,8 +20,6 @@ const DEPTH: usize = 1024;
 const NC: usize = 2048;
 /// Bytes of the rows of A that are packed at a time: half of a second-level cache.
 const ROWS_BYTES: usize = 256 << 10;
-/// Elements of the inner dimension that are packed at a time: they stay in a first-level cache.
-const PIECE: usize = 128;
 /// B is packed if more strips of rows than this use it, A if more panels than this do.
 const FEW: usize = 3;
 /// Bytes that a first-level cache and its page table hold together.
@@ -221,17 +219,12 @@ impl<T: Lanes> Part<T> {
             (false, false) => 0,
         };
         let a_room = if pack_a { height * depth + pack::SPILL } else { 0 };
-        // For a piece of a panel or strip that becomes factors in a second step.
-        let element_room =
-            if R::VALUES > 1 { width.max(MAX_ROWS) * PIECE + pack::SPILL } else { 0 };
-        let (factor, element) = (size_of::<R::Factor>(), size_of::<T>());
-        let rooms = [b_room * factor, a_room * factor, element_room * element];
-        scratch::with(rooms, |[b, a, elements]| {
+        let rooms = [b_room, a_room].map(|factors| factors * size_of::<R::Factor>());
+        scratch::with(rooms, |[b, a]| {
             let block = Block {
                 part: &self,
                 packed_b: b.cast(),
                 packed_a: a.cast(),
-                elements: elements.cast(),
                 pack_b,
                 whole_b,
                 pack_a,
@@ -256,7 +249,6 @@ struct Block<'a, T, F> {
     part: &'a Part<T>,
     packed_b: *mut F,
     packed_a: *mut F,
-    elements: *mut T,
     pack_b: bool,
     /// B before all rows, instead of panel by panel.
     whole_b: bool,
@@ -359,23 +351,19 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
                     // SAFETY: by the caller.
                     unsafe {
                         let panel = self.packed_b.add((j.start - cols.start) * k);
-                        self.fill(
-                            how,
-                            inner.clone(),
-                            width,
-                            panel,
-                            #[inline(always)]
-                            |piece: Range<usize>, to| {
-                                let from = b.at(piece.start, j.start);
-                                let (cols, k) = (j.len(), piece.len());
-                                match b.row {
-                                    1 => pack::transposed::<T, R::Simd>(
-                                        from, b.col, cols, k, to, width,
-                                    ),
-                                    _ => pack::rows(how.simd(), from, b.row, cols, k, to, width),
-                                }
-                            },
-                        );
+                        let from = b.at(inner.start, j.start);
+                        match b.row {
+                            1 => pack::transposed(
+                                how,
+                                from,
+                                b.col,
+                                j.len(),
+                                inner.len(),
+                                panel,
+                                width,
+                            ),
+                            _ => pack::rows(how, from, b.row, j.len(), inner.len(), panel, width),
+                        }
                     }
                 }
             },
@@ -400,59 +388,22 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
                     // SAFETY: by the caller.
                     unsafe {
                         let strip = self.packed_a.add(i.start * k);
-                        self.fill(
-                            how,
-                            inner.clone(),
-                            height,
-                            strip,
-                            #[inline(always)]
-                            |piece: Range<usize>, to| {
-                                let from = a.at(rows.start + i.start, piece.start);
-                                let k = piece.len();
-                                match a.row {
-                                    1 => pack::columns(from, a.col, height, k, to),
-                                    _ => pack::transposed::<T, R::Simd>(
-                                        from, a.row, height, k, to, height,
-                                    ),
-                                }
-                            },
-                        );
+                        let from = a.at(rows.start + i.start, inner.start);
+                        match a.row {
+                            1 => pack::rows(how, from, a.col, height, inner.len(), strip, height),
+                            _ => pack::transposed(
+                                how,
+                                from,
+                                a.row,
+                                height,
+                                inner.len(),
+                                strip,
+                                height,
+                            ),
+                        }
                     }
                 }
             },
         );
-    }
-
-    /// Packs a panel or strip of `width` columns over `inner` into `to`, in pieces that stay near
-    /// while they become factors; `fill` writes the elements of one to where it is told.
-    ///
-    /// # Safety
-    /// `to` must have room for the panel, whose elements `fill` may access.
-    #[inline(always)]
-    unsafe fn fill<R>(
-        &self,
-        how: R,
-        inner: Range<usize>,
-        width: usize,
-        to: *mut F,
-        fill: impl Fn(Range<usize>, *mut T),
-    ) where
-        R: Arithmetic<Element = T, Factor = F>,
-    {
-        for piece in blocks_of(inner.clone(), PIECE) {
-            let k = piece.len();
-            // SAFETY: by the caller.
-            unsafe {
-                let to = to.add((piece.start - inner.start) / R::VALUES * width);
-                how.pack(
-                    #[inline(always)]
-                    |to| fill(piece, to),
-                    k,
-                    width,
-                    to,
-                    self.elements,
-                );
-            }
-        }
     }
 }

@@ -1,9 +1,6 @@
 //! bf16 on processors with products of it: AVX512-BF16.
 
-use std::arch::x86_64::{
-    __m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_permutexvar_epi16,
-    _mm512_set1_epi32,
-};
+use std::arch::x86_64::*;
 use std::mem::transmute;
 use std::sync::OnceLock;
 
@@ -11,7 +8,7 @@ use pulp::x86::V4;
 use pulp::{Arch, f32x16};
 
 use super::arithmetic::Arithmetic;
-use super::pack;
+use super::pack::LINE;
 
 /// Pairs of bf16 along the inner dimension, whose two products are added to a sum in `f32` by one
 /// instruction. It takes subnormal factors and sums for 0, as does the one that rounds factors.
@@ -40,17 +37,8 @@ unsafe fn run<F: FnOnce()>(f: F) {
     f();
 }
 
-/// Of sixteen numbers and then sixteen more, each of the former beside its like of the latter.
-const SIDE_BY_SIDE: [u16; 32] = {
-    let mut order = [0; 32];
-    let mut i = 0;
-    while i < 16 {
-        order[2 * i] = i as u16;
-        order[2 * i + 1] = (16 + i) as u16;
-        i += 1;
-    }
-    order
-};
+/// Of eight numbers and then eight more, each of the former beside its like of the latter.
+const SIDE_BY_SIDE: [u16; 16] = [0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15];
 
 impl Arithmetic for Dot {
     type Element = f32;
@@ -93,29 +81,67 @@ impl Arithmetic for Dot {
     }
 
     #[inline(always)]
-    unsafe fn pack(
-        self,
-        fill: impl FnOnce(*mut f32),
-        k: usize,
-        width: usize,
-        to: *mut u32,
-        room: *mut f32,
-    ) {
-        fill(room);
-        // SAFETY: as promised by the caller; whoever has a `Dot` has detected the instructions, and
-        // the arrays and vectors have one size, any bits being valid in both.
+    unsafe fn factor(self, from: *const f32, step: usize, values: usize) -> u32 {
+        // SAFETY: as promised by the caller; whoever has a `Dot` has detected the instruction, and
+        // the types have one size, any bits being valid in both.
         unsafe {
-            pack::pairs(
-                room,
-                k,
-                width,
-                to,
-                #[inline(always)]
-                |lower, upper| {
-                    let rounded = _mm512_cvtne2ps_pbh(transmute(upper), transmute(lower));
-                    transmute(_mm512_permutexvar_epi16(transmute(SIDE_BY_SIDE), transmute(rounded)))
-                },
-            );
+            let pair = [*from, if values == 2 { *from.add(step) } else { 0.0 }];
+            let [pair, ..]: [u32; 4] =
+                transmute(_mm_cvtneps_pbh(_mm_setr_ps(pair[0], pair[1], 0.0, 0.0)));
+            pair
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn line(self, from: *const f32, step: usize, values: usize) -> [u32; LINE] {
+        // SAFETY: as in `factor`.
+        unsafe {
+            let lower = _mm512_castps256_ps512(_mm256_loadu_ps(from));
+            let upper = match values {
+                2 => _mm256_loadu_ps(from.add(step)),
+                _ => _mm256_setzero_ps(),
+            };
+            let rounded = _mm512_cvtneps_pbh(_mm512_insertf32x8::<1>(lower, upper));
+            transmute(_mm256_permutexvar_epi16(transmute(SIDE_BY_SIDE), transmute(rounded)))
+        }
+    }
+
+    /// Four rows and four more in the halves of vectors of pairs; then each quarter of four vectors
+    /// by two rounds of interleaving.
+    #[inline(always)]
+    unsafe fn turn(
+        self,
+        from: *const f32,
+        from_row: usize,
+        height: usize,
+        to: *mut u32,
+        to_row: usize,
+    ) {
+        // SAFETY: as in `factor`; rows below `height` are readable by the caller's promise, others
+        // are not touched, and there is room for the columns.
+        unsafe {
+            let row = |i: usize| _mm512_loadu_ps(from.add(i.min(height - 1) * from_row));
+            let rows: [__m512i; 4] =
+                std::array::from_fn(|i| transmute(_mm512_cvtne2ps_pbh(row(i + 4), row(i))));
+            let (low01, high01) =
+                (_mm512_unpacklo_epi32(rows[0], rows[1]), _mm512_unpackhi_epi32(rows[0], rows[1]));
+            let (low23, high23) =
+                (_mm512_unpacklo_epi32(rows[2], rows[3]), _mm512_unpackhi_epi32(rows[2], rows[3]));
+            // Column q of four rows, column q + 4, and both of the other rows.
+            let columns = [
+                _mm512_unpacklo_epi64(low01, low23),
+                _mm512_unpackhi_epi64(low01, low23),
+                _mm512_unpacklo_epi64(high01, high23),
+                _mm512_unpackhi_epi64(high01, high23),
+            ]
+            .map(|column| _mm512_shuffle_i32x4::<0b11_01_10_00>(column, column));
+            for (q, column) in columns.into_iter().enumerate() {
+                _mm256_storeu_si256(to.add(q * to_row).cast(), _mm512_castsi512_si256(column));
+            }
+            for (q, column) in columns.into_iter().enumerate() {
+                let upper = _mm512_extracti64x4_epi64::<1>(column);
+                _mm256_storeu_si256(to.add((q + 4) * to_row).cast(), upper);
+            }
         }
     }
 }

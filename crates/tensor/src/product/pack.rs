@@ -1,36 +1,93 @@
 //! Copies of operands in the order in which tiles read them.
+//!
+//! A row of a copy may be written by lines longer than itself: what they leave past it, the next row
+//! overwrites.
 
-use pulp::Simd;
-
+use super::arithmetic::Arithmetic;
 use super::lanes::Lanes;
 
-/// Values that [`columns`] copies at a time.
-const LINE: usize = 8;
+/// Elements of a row that become factors at a time.
+pub(super) const LINE: usize = 8;
+/// How many factors may be written beyond the last row of a copy.
+pub(super) const SPILL: usize = LINE;
 
-/// A strip of `rows` rows of A over `k`, column by column: `strip[p * rows + i] = A[i][p]`, from
-/// `A` given by its columns, `a[p * a_step + i]`.
+/// A panel of B: `width` columns over `k`, row by row, from B given by its rows:
+/// `panel[q * width + j]` is the factor of `b[p * b_step + j]` over its values `p`. What it leaves
+/// in columns from `cols` on is not said. (A strip of A given by its columns is one, too.)
 ///
 /// # Safety
-/// `rows` values, at most `LINE`, must be readable at `a + p * a_step` for every `p < k`, as must
-/// all between the first and the last, and `rows * k + SPILL` writable at `strip`.
+/// `cols` elements must be readable at `b + p * b_step` for every `p < k`, as must all between the
+/// first and the last, `width * k.div_ceil(VALUES) + SPILL` factors writable at `panel`, and
+/// `cols <= width`.
 #[inline(always)]
-pub(super) unsafe fn columns<T: Lanes>(
-    a: *const T,
-    a_step: usize,
-    rows: usize,
+pub(super) unsafe fn rows<R: Arithmetic>(
+    how: R,
+    b: *const R::Element,
+    b_step: usize,
+    cols: usize,
     k: usize,
-    strip: *mut T,
+    panel: *mut R::Factor,
+    width: usize,
 ) {
-    let end = (k * a_step + rows).saturating_sub(a_step);
-    for p in 0..k {
-        // SAFETY: as promised by the caller; a whole block is read only where it lies before the
-        // last value, and what it leaves past the strip's row, the next one overwrites.
+    let end = (k * b_step + cols).saturating_sub(b_step);
+    for q in 0..k.div_ceil(R::VALUES) {
+        let p = q * R::VALUES;
+        let values = R::VALUES.min(k - p);
+        let reach = (p + values - 1) * b_step + cols.next_multiple_of(LINE);
+        // SAFETY: as promised by the caller; whole lines are read only where they end with the last
+        // element or before it.
         unsafe {
-            let (from, to) = (a.add(p * a_step), strip.add(p * rows));
-            if p * a_step + LINE <= end {
-                to.cast::<[T; LINE]>().write_unaligned(from.cast::<[T; LINE]>().read_unaligned());
+            let (from, to) = (b.add(p * b_step), panel.add(q * width));
+            if reach <= end {
+                for j in (0..cols).step_by(LINE) {
+                    let line = how.line(from.add(j), b_step, values);
+                    to.add(j).cast::<[R::Factor; LINE]>().write_unaligned(line);
+                }
             } else {
-                copy_short(from, to, rows);
+                for j in 0..cols {
+                    *to.add(j) = how.factor(from.add(j), b_step, values);
+                }
+            }
+        }
+    }
+}
+
+/// As [`rows`], from the transpose of B: `panel[q * width + j]` is the factor of `b[j * b_row + p]`.
+/// `width` may be as small as `cols`.
+///
+/// # Safety
+/// `k` elements must be readable at `b + j * b_row` for every `j < cols`, and
+/// `width * k.div_ceil(VALUES) + SPILL` factors writable at `panel`; `cols <= width`.
+#[inline(always)]
+pub(super) unsafe fn transposed<R: Arithmetic>(
+    how: R,
+    b: *const R::Element,
+    b_row: usize,
+    cols: usize,
+    k: usize,
+    panel: *mut R::Factor,
+    width: usize,
+) {
+    let side = R::Element::SIDE;
+    // In factors.
+    let whole = k / (side * R::VALUES) * side;
+    // From the last block on: the rows of one may reach into the first columns of the next row,
+    // which come later.
+    for block in (0..cols.div_ceil(side)).rev() {
+        let j = block * side;
+        let height = side.min(cols - j);
+        // SAFETY: as promised by the caller.
+        unsafe {
+            let (from, to) = (b.add(j * b_row), panel.add(j));
+            for q in (0..whole).step_by(side) {
+                how.turn(from.add(q * R::VALUES), b_row, height, to.add(q * width), width);
+            }
+            for q in whole..k.div_ceil(R::VALUES) {
+                let p = q * R::VALUES;
+                for i in 0..height {
+                    let values = R::VALUES.min(k - p);
+                    *to.add(q * width + i) = how.factor(from.add(i * b_row + p), 1, values);
+                }
             }
         }
     }
@@ -45,115 +102,5 @@ pub(super) unsafe fn copy_short<T: Copy>(from: *const T, to: *mut T, count: usiz
     for i in 0..count {
         // SAFETY: the caller promises `count` values on both sides.
         unsafe { *to.add(i) = *from.add(i) };
-    }
-}
-
-/// A panel of B: `width` columns over `k`, row by row, `panel[p * width + j] = B[p][j]`, from B
-/// given by its rows, `b[p * b_step + j]`. Columns from `cols` on are 0.
-///
-/// # Safety
-/// `cols` values must be readable at `b + p * b_step` for every `p < k`, `width * k` writable at
-/// `panel`, and `cols <= width`.
-#[inline(always)]
-pub(super) unsafe fn rows<T: Lanes, S: Simd>(
-    simd: S,
-    b: *const T,
-    b_step: usize,
-    cols: usize,
-    k: usize,
-    panel: *mut T,
-    width: usize,
-) {
-    let lanes = T::lanes::<S>();
-    for p in 0..k {
-        // SAFETY: as promised by the caller.
-        unsafe {
-            let (from, to) = (b.add(p * b_step), panel.add(p * width));
-            if cols == width {
-                for v in 0..width / lanes {
-                    T::store::<S>(to.add(v * lanes), T::load::<S>(from.add(v * lanes)));
-                }
-            } else {
-                for v in 0..width / lanes {
-                    T::store::<S>(to.add(v * lanes), T::splat(simd, T::zero()));
-                }
-                copy_short(from, to, cols);
-            }
-        }
-    }
-}
-
-/// How many values [`columns`], [`transposed`] and [`pairs`] may touch beyond the last row of what
-/// they pack.
-pub(super) const SPILL: usize = 16;
-
-/// As [`rows`], from the transpose of B: `panel[p * width + j] = b[j * b_row + p]`. What it leaves
-/// in columns from `cols` on is not said; `width` may be as small as `cols`.
-///
-/// # Safety
-/// `k` values must be readable at `b + j * b_row` for every `j < cols`, `width * k + SPILL`
-/// writable at `panel`, and `cols <= width`.
-#[inline(always)]
-pub(super) unsafe fn transposed<T: Lanes, S: Simd>(
-    b: *const T,
-    b_row: usize,
-    cols: usize,
-    k: usize,
-    panel: *mut T,
-    width: usize,
-) {
-    let side = T::SIDE;
-    // From the last block on: the vectors of one may reach into the first columns of the next row,
-    // which come later.
-    for block in (0..cols.div_ceil(side)).rev() {
-        let j = block * side;
-        let height = side.min(cols - j);
-        // SAFETY: as promised by the caller.
-        unsafe {
-            let (from, to) = (b.add(j * b_row), panel.add(j));
-            let whole = k - k % side;
-            for p in (0..k / side).map(|block| block * side) {
-                T::turn::<S>(from.add(p), b_row, height, to.add(p * width), width);
-            }
-            for p in whole..k {
-                for i in 0..height {
-                    *to.add(p * width + i) = *from.add(i * b_row + p);
-                }
-            }
-        }
-    }
-}
-
-/// Pairs of rows: `to[q * width + j]` is the pair of the values of the rows `2 q` and `2 q + 1`, the
-/// latter 0 if there are no more, of `k` rows of `width` values. `pair` makes a block of pairs.
-///
-/// # Safety
-/// `k * width + SPILL` values must be readable at `from`, and `k.div_ceil(2) * width + SPILL`
-/// writable at `to`.
-#[cfg(any(target_arch = "x86_64", test))]
-#[inline(always)]
-pub(super) unsafe fn pairs(
-    from: *const f32,
-    k: usize,
-    width: usize,
-    to: *mut u32,
-    pair: impl Fn([f32; SPILL], [f32; SPILL]) -> [u32; SPILL],
-) {
-    let block = |from: *const f32| {
-        // SAFETY: the caller's room reaches a block beyond the last row.
-        unsafe { from.cast::<[f32; SPILL]>().read_unaligned() }
-    };
-    for q in 0..k.div_ceil(2) {
-        let whole = 2 * q + 1 < k;
-        for j in (0..width).step_by(SPILL) {
-            // SAFETY: as promised by the caller; what a block leaves past its row, the next one
-            // overwrites.
-            unsafe {
-                let lower = block(from.add(2 * q * width + j));
-                let upper =
-                    if whole { block(from.add((2 * q + 1) * width + j)) } else { [0.0; SPILL] };
-                to.add(q * width + j).cast::<[u32; SPILL]>().write_unaligned(pair(lower, upper));
-            }
-        }
     }
 }

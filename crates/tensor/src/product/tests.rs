@@ -3,6 +3,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::arithmetic::{Arithmetic, Inlined};
+use super::pack::LINE;
 use super::*;
 use crate::{Matrix, bf16};
 
@@ -156,23 +157,34 @@ impl<S: Simd> Arithmetic for Pairs<S> {
     }
 
     #[inline(always)]
-    unsafe fn pack(
-        self,
-        fill: impl FnOnce(*mut f32),
-        k: usize,
-        width: usize,
-        to: *mut u32,
-        room: *mut f32,
-    ) {
-        fill(room);
+    unsafe fn factor(self, from: *const f32, step: usize, values: usize) -> u32 {
+        let half = |x: f32| bf16::nearest(x.to_bits());
         // SAFETY: as promised by the caller.
-        unsafe {
-            pack::pairs(room, k, width, to, |lower, upper| {
-                std::array::from_fn(|i| {
-                    let [lower, upper] = [lower[i], upper[i]].map(|x| bf16::nearest(x.to_bits()));
-                    lower >> 16 | upper
-                })
-            });
+        unsafe { half(*from) >> 16 | if values == 2 { half(*from.add(step)) } else { 0 } }
+    }
+
+    #[inline(always)]
+    unsafe fn line(self, from: *const f32, step: usize, values: usize) -> [u32; LINE] {
+        // SAFETY: as promised by the caller.
+        std::array::from_fn(|j| unsafe { self.factor(from.add(j), step, values) })
+    }
+
+    #[inline(always)]
+    unsafe fn turn(
+        self,
+        from: *const f32,
+        from_row: usize,
+        height: usize,
+        to: *mut u32,
+        to_row: usize,
+    ) {
+        for q in 0..<f32 as Lanes>::SIDE {
+            for i in 0..height {
+                // SAFETY: as promised by the caller.
+                unsafe {
+                    *to.add(q * to_row + i) = self.factor(from.add(i * from_row + 2 * q), 1, 2)
+                };
+            }
         }
     }
 }
