@@ -74,6 +74,10 @@ pub(super) trait Arithmetic: Copy {
         to: *mut Self::Factor,
         to_row: usize,
     );
+
+    /// What is left to do once a panel or strip is packed.
+    #[inline(always)]
+    fn finish(self, _packed: &mut [Self::Factor]) {}
 }
 
 /// A vector of C.
@@ -207,13 +211,13 @@ impl<S: Simd> Arithmetic for Rounded<S> {
     #[inline(always)]
     unsafe fn factor(self, from: *const f32, _: usize, _: usize) -> f32 {
         // SAFETY: as promised by the caller.
-        rounded(unsafe { *from })
+        unsafe { *from }
     }
 
     #[inline(always)]
     unsafe fn line(self, from: *const f32, _: usize, _: usize) -> [f32; LINE] {
         // SAFETY: as promised by the caller.
-        unsafe { from.cast::<[f32; LINE]>().read_unaligned() }.map(rounded)
+        unsafe { from.cast::<[f32; LINE]>().read_unaligned() }
     }
 
     #[inline(always)]
@@ -225,20 +229,15 @@ impl<S: Simd> Arithmetic for Rounded<S> {
         to: *mut f32,
         to_row: usize,
     ) {
-        const SIDE: usize = <f32 as Lanes>::SIDE;
-        // SAFETY: as promised by the caller. Rows that overlap are rounded twice, which is the same
-        // as once.
-        unsafe {
-            <f32 as Lanes>::turn::<S>(from, from_row, height, to, to_row);
-            for q in 0..SIDE {
-                let row = to.add(q * to_row).cast::<[f32; SIDE]>();
-                row.write_unaligned(row.read_unaligned().map(rounded));
-            }
+        // SAFETY: as promised by the caller.
+        unsafe { <f32 as Lanes>::turn::<S>(from, from_row, height, to, to_row) }
+    }
+
+    /// A long loop is one that the compiler vectorises.
+    #[inline(always)]
+    fn finish(self, packed: &mut [f32]) {
+        for x in packed {
+            *x = f32::from_bits(bf16::nearest(x.to_bits()));
         }
     }
-}
-
-#[inline(always)]
-fn rounded(x: f32) -> f32 {
-    f32::from_bits(bf16::nearest(x.to_bits()))
 }

@@ -364,6 +364,7 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
                             ),
                             _ => pack::rows(how, from, b.row, j.len(), inner.len(), panel, width),
                         }
+                        how.finish(std::slice::from_raw_parts_mut(panel, width * k));
                     }
                 }
             },
@@ -401,6 +402,7 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
                                 height,
                             ),
                         }
+                        how.finish(std::slice::from_raw_parts_mut(strip, height * k));
                     }
                 }
             },
