@@ -102,7 +102,9 @@ impl Arithmetic for Dot {
                 _ => _mm256_setzero_ps(),
             };
             let rounded = _mm512_cvtneps_pbh(_mm512_insertf32x8::<1>(lower, upper));
-            transmute(_mm256_permutexvar_epi16(transmute(SIDE_BY_SIDE), transmute(rounded)))
+            let order = _mm256_loadu_si256(SIDE_BY_SIDE.as_ptr().cast());
+            let rounded = transmute::<__m256bh, __m256i>(rounded);
+            transmute::<__m256i, [u32; LINE]>(_mm256_permutexvar_epi16(order, rounded))
         }
     }
 
@@ -121,8 +123,9 @@ impl Arithmetic for Dot {
         // are not touched, and there is room for the columns.
         unsafe {
             let row = |i: usize| _mm512_loadu_ps(from.add(i.min(height - 1) * from_row));
-            let rows: [__m512i; 4] =
-                std::array::from_fn(|i| transmute(_mm512_cvtne2ps_pbh(row(i + 4), row(i))));
+            let rows: [__m512i; 4] = std::array::from_fn(|i| {
+                transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(row(i + 4), row(i)))
+            });
             let (low01, high01) =
                 (_mm512_unpacklo_epi32(rows[0], rows[1]), _mm512_unpackhi_epi32(rows[0], rows[1]));
             let (low23, high23) =
