@@ -18,9 +18,12 @@ use super::{Begin, Operand, pack, scratch, vector};
 const DEPTH: usize = 1024;
 /// Columns of B packed at a time: with the depth of a panel, a share of a last-level cache.
 const NC: usize = 2048;
-/// Bytes of the rows of A that are packed at a time: half of a second-level cache.
+/// Bytes of A that may pass by for every panel of B: a share of a last-level cache.
+const STREAM_BYTES: usize = 4 << 20;
+/// Bytes of the rows of A at a time, where all would be more: half of a second-level cache.
 const ROWS_BYTES: usize = 256 << 10;
-/// B is packed if more strips of rows than this use it, A if more panels than this do.
+/// B is packed if more strips of rows than this use it, an A given by its columns if more panels
+/// than this do.
 const FEW: usize = 3;
 /// Bytes that a first-level cache and its page table hold together.
 const NEAR_BYTES: usize = 32 << 10;
@@ -189,8 +192,11 @@ impl<T: Lanes> Part<T> {
         if m == 0 || n == 0 {
             return;
         }
-        if n < m && 2 * n <= T::lanes::<R::Simd>() {
-            // Its few columns would leave the vectors mostly empty.
+        // Few columns would leave the vectors mostly empty.
+        let narrow = n < m && 2 * n <= T::lanes::<R::Simd>();
+        // Of `A Bᵀ` either can be the one that is packed: better the smaller one.
+        let smaller_a = !R::PACKED && self.a.col == 1 && self.b.row == 1 && m < n;
+        if narrow || smaller_a && m % width::<T, R::Simd>() == 0 {
             self.transposed().blocks(how);
         } else {
             self.blocks(how);
@@ -204,12 +210,13 @@ impl<T: Lanes> Part<T> {
         let depth = evenly(self.k.div_ceil(R::VALUES), DEPTH).max(1);
         let (m, n) = (self.rows.len(), self.cols.len());
         let pack_b = R::PACKED || self.b.row == 1 || m > FEW * MAX_ROWS;
-        // A given by columns is read along the columns anyway; far apart, they would each need a
-        // page of their own.
-        let near = self.a.row == 1 && self.a.col * depth * size_of::<T>() <= NEAR_BYTES;
-        let pack_a = R::PACKED || n > FEW * width && !near;
+        // Rows of A are read along themselves, and so are columns, unless they lie so far apart
+        // that each needs a page of its own.
+        let far = self.a.row == 1 && self.a.col * depth * size_of::<T>() > NEAR_BYTES;
+        let pack_a = R::PACKED || far && n > FEW * width;
         let row_bytes = depth * size_of::<R::Factor>();
-        let height = evenly(m, ROWS_BYTES / row_bytes);
+        let all = m * row_bytes <= STREAM_BYTES;
+        let height = if all { m } else { evenly(m, ROWS_BYTES / row_bytes) };
         // A panel that one block of rows uses is packed when its turn comes, and is near then; so
         // is, of a B that is not packed, the last one, if its vectors are not whole.
         let whole_b = pack_b && height < m;
