@@ -13,15 +13,23 @@ use super::lanes::Lanes;
 use super::tile::{Destination, Left, MAX_ROWS, Panel, Start, VECTORS, strips};
 use super::{Begin, Operand, pack, scratch, vector};
 
-/// Factors along the inner dimension at a time: so many that reading and writing C between them
-/// does not count, and so few that a panel of B stays in a second-level cache.
-const DEPTH: usize = 1024;
-/// Columns of B packed at a time: with the depth of a panel, a share of a last-level cache.
-const NC: usize = 2048;
-/// Bytes of A that may pass by for every panel of B: a share of a last-level cache.
-const STREAM_BYTES: usize = 4 << 20;
-/// Bytes of the rows of A at a time, where all would be more: half of a second-level cache.
-const ROWS_BYTES: usize = 256 << 10;
+/// How large blocks are.
+#[derive(Clone, Copy)]
+pub(super) struct Sizes {
+    /// Factors along the inner dimension at a time.
+    pub(super) depth: usize,
+    /// Columns of B at a time.
+    pub(super) cols: usize,
+    /// Bytes of A that may pass by for every panel of B.
+    pub(super) stream: usize,
+    /// Bytes of the rows of A at a time, where all would be more than that.
+    pub(super) rows: usize,
+}
+
+/// So deep that reading and writing C between blocks does not count, while a panel of B stays in a
+/// second-level cache, and so do the fewer rows of A, in half of it; the others, and B's columns,
+/// have a share of a last-level cache.
+const SIZES: Sizes = Sizes { depth: 1024, cols: 2048, stream: 4 << 20, rows: 256 << 10 };
 /// B is packed if more strips of rows than this use it, an A given by its columns if more panels
 /// than this do.
 const FEW: usize = 3;
@@ -188,6 +196,12 @@ impl<T: Lanes> Part<T> {
     /// By blocks.
     #[inline(always)]
     pub(super) fn multiply<R: Arithmetic<Element = T>>(self, how: R) {
+        self.multiply_by(how, SIZES);
+    }
+
+    /// By blocks of these sizes, which change no bit.
+    #[inline(always)]
+    pub(super) fn multiply_by<R: Arithmetic<Element = T>>(self, how: R, sizes: Sizes) {
         let (m, n) = (self.rows.len(), self.cols.len());
         if m == 0 || n == 0 {
             return;
@@ -197,17 +211,17 @@ impl<T: Lanes> Part<T> {
         // Of `A Bᵀ` either can be the one that is packed: better the smaller one.
         let smaller_a = !R::PACKED && self.a.col == 1 && self.b.row == 1 && m < n;
         if narrow || smaller_a && m % width::<T, R::Simd>() == 0 {
-            self.transposed().blocks(how);
+            self.transposed().blocks(how, sizes);
         } else {
-            self.blocks(how);
+            self.blocks(how, sizes);
         }
     }
 
     #[inline(always)]
-    fn blocks<R: Arithmetic<Element = T>>(self, how: R) {
+    fn blocks<R: Arithmetic<Element = T>>(self, how: R, sizes: Sizes) {
         let width = width::<T, R::Simd>();
         // In factors, and the elements of the inner dimension in them.
-        let depth = evenly(self.k.div_ceil(R::VALUES), DEPTH).max(1);
+        let depth = evenly(self.k.div_ceil(R::VALUES), sizes.depth).max(1);
         let (m, n) = (self.rows.len(), self.cols.len());
         let pack_b = R::PACKED || self.b.row == 1 || m > FEW * MAX_ROWS;
         // Rows of A are read along themselves, and so are columns, unless they lie so far apart
@@ -215,13 +229,13 @@ impl<T: Lanes> Part<T> {
         let far = self.a.row == 1 && self.a.col * depth * size_of::<T>() > NEAR_BYTES;
         let pack_a = R::PACKED || far && n > FEW * width;
         let row_bytes = depth * size_of::<R::Factor>();
-        let all = m * row_bytes <= STREAM_BYTES;
-        let height = if all { m } else { evenly(m, ROWS_BYTES / row_bytes) };
+        let all = m * row_bytes <= sizes.stream;
+        let height = if all { m } else { evenly(m, sizes.rows / row_bytes) };
         // A panel that one block of rows uses is packed when its turn comes, and is near then; so
         // is, of a B that is not packed, the last one, if its vectors are not whole.
         let whole_b = pack_b && height < m;
         let b_room = match (whole_b, pack_b || n % width > 0) {
-            (true, _) => n.min(NC).div_ceil(width) * width * depth + pack::SPILL,
+            (true, _) => n.min(sizes.cols).div_ceil(width) * width * depth + pack::SPILL,
             (false, true) => width * depth + pack::SPILL,
             (false, false) => 0,
         };
@@ -237,7 +251,7 @@ impl<T: Lanes> Part<T> {
                 pack_a,
                 height,
             };
-            for cols in blocks_of(self.cols.clone(), NC) {
+            for cols in blocks_of(self.cols.clone(), sizes.cols) {
                 let mut start = self.start;
                 for inner in blocks_of(0..self.k, depth * R::VALUES) {
                     block.run(how, cols.clone(), inner, start);
@@ -275,7 +289,7 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
         let k = inner.len().div_ceil(R::VALUES);
         // SAFETY: `rows`, `cols` and `inner` lie within the operands, which the public functions
         // have checked against each other; the packed operands have room for `height × k` and
-        // `NC × k` factors (rounded up to whole panels), or for one panel. Operands that are not
+        // `n × k` of a block's columns (rounded up to whole panels), or for one panel. Operands that are not
         // packed are their own factors.
         unsafe {
             if self.whole_b {

@@ -2,7 +2,8 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::arithmetic::{Arithmetic, Inlined};
+use super::arithmetic::{Arithmetic, Inlined, Plain, Rounded};
+use super::blocks::Sizes;
 use super::pack::LINE;
 use super::*;
 use crate::{Matrix, bf16};
@@ -39,6 +40,7 @@ fn one_chain_an_element<S: Scalar>(
         (40, 2, 11),
         (13, 4, 9),
         (8, 5, 4),
+        (32, 40, 6),
     ];
     let large = [(200, 70, 600), (33, 2100, 40)];
     let all = shapes.into_iter().chain(large);
@@ -84,11 +86,25 @@ fn instruction_sets() -> Vec<(Arch, bool)> {
     std::iter::once((Arch::Scalar, false)).chain(widest.map(|arch| (arch, true))).collect()
 }
 
+/// Blocks so small that even small shapes are cut in every way.
+const SMALL: Sizes = Sizes { depth: 4, cols: 16, stream: 0, rows: 64 };
+
 #[test]
 fn every_element_is_one_chain() {
+    struct Cut<S>(Part<S>);
+    impl<T: Lanes> WithSimd for Cut<T> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            self.0.multiply_by(Plain::new(simd), SMALL);
+        }
+    }
     fn check<S: Scalar>() {
         for (arch, fused) in instruction_sets() {
-            one_chain_an_element(|x| x, fused, true, &[&|part: Part<S>| arch.dispatch(part)]);
+            let ways: [Run<'_, S>; 2] =
+                [&|part| arch.dispatch(part), &|part| arch.dispatch(Cut(part))];
+            one_chain_an_element(|x| x, fused, true, &ways);
         }
     }
     check::<f32>();
@@ -105,10 +121,20 @@ fn with_bf16_every_element_is_the_chain_of_rounded_factors() {
             self.0.multiply(Pairs(simd));
         }
     }
+    struct Cut(Part<f32>);
+    impl WithSimd for Cut {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            self.0.multiply_by(Rounded(simd), SMALL);
+        }
+    }
+    let cut = |arch: Arch| move |part| arch.dispatch(Cut(part));
     let rounded = |arch: Arch| move |part| arch.dispatch(RoundedPart(part));
     let paired = |arch: Arch| move |part| arch.dispatch(PairedPart(part));
     for (arch, fused) in instruction_sets() {
-        let ways: [Run<'_, f32>; 2] = [&rounded(arch), &paired(arch)];
+        let ways: [Run<'_, f32>; 3] = [&rounded(arch), &cut(arch), &paired(arch)];
         one_chain_an_element(|x| half::bf16::from_f32(x).into(), fused, false, &ways);
     }
 }
