@@ -288,9 +288,9 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
         let Part { a, c, ref rows, .. } = *self.part;
         let k = inner.len().div_ceil(R::VALUES);
         // SAFETY: `rows`, `cols` and `inner` lie within the operands, which the public functions
-        // have checked against each other; the packed operands have room for `height × k` and
-        // `n × k` of a block's columns (rounded up to whole panels), or for one panel. Operands that are not
-        // packed are their own factors.
+        // have checked against each other; the packed operands have room for `height × k` factors,
+        // and for those of the block's columns (whole panels) or of one panel. Operands that are
+        // not packed are their own factors.
         unsafe {
             if self.whole_b {
                 self.fill_b(how, cols.clone(), inner.clone());

@@ -41,6 +41,7 @@ fn one_chain_an_element<S: Scalar>(
         (13, 4, 9),
         (8, 5, 4),
         (32, 40, 6),
+        (2, 66, 1),
     ];
     let large = [(200, 70, 600), (33, 2100, 40)];
     let all = shapes.into_iter().chain(large);
@@ -86,8 +87,8 @@ fn instruction_sets() -> Vec<(Arch, bool)> {
     std::iter::once((Arch::Scalar, false)).chain(widest.map(|arch| (arch, true))).collect()
 }
 
-/// Blocks so small that even small shapes are cut in every way.
-const SMALL: Sizes = Sizes { depth: 4, cols: 16, stream: 0, rows: 64 };
+/// Blocks so small that even small shapes are cut, and of at least two panels of the widest vectors.
+const SMALL: Sizes = Sizes { depth: 4, cols: 64, stream: 0, rows: 64 };
 
 #[test]
 fn every_element_is_one_chain() {
