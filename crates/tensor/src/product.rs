@@ -22,6 +22,7 @@ mod blocks;
 mod dot;
 mod lanes;
 mod pack;
+mod part;
 mod scratch;
 #[cfg(test)]
 mod tests;
@@ -30,11 +31,11 @@ mod vector;
 
 use crate::simd::arch;
 use crate::{Compute, MatrixView, MatrixViewMut, Precision, Scalar, Threads};
-use blocks::{Part, RoundedPart};
 #[cfg(target_arch = "x86_64")]
 use dot::Dot;
 #[doc(hidden)]
 pub use lanes::Lanes;
+use part::{Part, RoundedPart};
 
 /// What a product does to its destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,137 @@
+//! The part of a product that a thread computes, and what in memory it is of.
+
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
+
+use super::arithmetic::{Plain, Rounded};
+use super::lanes::Lanes;
+use super::tile::{Destination, Start};
+use super::{Begin, Operand, vector};
+
+/// An operand in memory: element (i, j) at `data + i * row + j * col`; one of the two is 1.
+#[derive(Clone, Copy)]
+pub(super) struct Strided<T> {
+    data: *const T,
+    pub(super) row: usize,
+    pub(super) col: usize,
+}
+
+impl<T> Strided<T> {
+    fn new(operand: Operand<'_, T>) -> Self {
+        let (row, col) = if operand.transposed { (1, operand.cols) } else { (operand.cols, 1) };
+        Self { data: operand.data.as_ptr(), row, col }
+    }
+
+    fn transposed(self) -> Self {
+        Self { data: self.data, row: self.col, col: self.row }
+    }
+
+    /// Where an element is, or would be: an operand without inner dimension has none.
+    #[inline(always)]
+    pub(super) fn at(self, i: usize, j: usize) -> *const T {
+        self.data.wrapping_add(i * self.row + j * self.col)
+    }
+}
+
+/// The part of a product that one thread computes.
+#[derive(Clone)]
+pub(super) struct Part<T> {
+    pub(super) a: Strided<T>,
+    pub(super) b: Strided<T>,
+    pub(super) c: Destination<T>,
+    pub(super) rows: Range<usize>,
+    pub(super) cols: Range<usize>,
+    pub(super) k: usize,
+    pub(super) start: Start<T>,
+}
+
+impl<T: Lanes> Part<T> {
+    /// The whole product into the row-major `c` of `cols` columns. The caller has checked the shapes
+    /// against each other, and keeps the borrows until the product is done.
+    pub(super) fn new(
+        a: Operand<'_, T>,
+        b: Operand<'_, T>,
+        c: &mut [T],
+        cols: usize,
+        begin: Begin<'_, T>,
+    ) -> Self {
+        let k = if a.transposed { a.rows } else { a.cols };
+        Self {
+            a: Strided::new(a),
+            b: Strided::new(b),
+            c: Destination { data: c.as_mut_ptr(), row: cols, col: 1 },
+            rows: 0..c.len() / cols,
+            cols: 0..cols,
+            k,
+            start: match begin {
+                Begin::Zero => Start::Zero,
+                Begin::Destination => Start::Destination,
+                Begin::Row(row) => Start::Row(row.as_ptr()),
+            },
+        }
+    }
+
+    /// The rows and columns of C that lie in these ranges.
+    pub(super) fn within(&self, rows: Range<usize>, cols: Range<usize>) -> Self {
+        debug_assert!(rows.end <= self.rows.end && cols.end <= self.cols.end, "a part of C");
+        Self { rows, cols, ..self.clone() }
+    }
+
+    /// The same part as `Cᵀ = Bᵀ Aᵀ`.
+    pub(super) fn transposed(self) -> Self {
+        Self {
+            a: self.b.transposed(),
+            b: self.a.transposed(),
+            c: Destination { data: self.c.data, row: self.c.col, col: self.c.row },
+            rows: self.cols,
+            cols: self.rows,
+            k: self.k,
+            start: match self.start {
+                Start::Row(row) => Start::Column(row),
+                Start::Column(column) => Start::Row(column),
+                start => start,
+            },
+        }
+    }
+
+    /// `A Bᵀ` of a few rows.
+    #[inline(always)]
+    fn dot_products<S: Simd>(self, simd: S) {
+        let Self { a, b, c, rows, cols, k, start } = self;
+        for i in rows {
+            // SAFETY: row `i` of A, the columns `cols` of B and of row `i` of C exist, and no
+            // other thread writes there.
+            unsafe {
+                let start = start.at(0, cols.start);
+                let c = std::slice::from_raw_parts_mut(c.at(i, cols.start), cols.len());
+                vector::dot_rows(simd, a.at(i, 0), b.at(0, cols.start), b.col, k, c, start);
+            }
+        }
+    }
+}
+
+impl<T: Lanes> WithSimd for Part<T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        if self.rows.len() < vector::FEW_ROWS && self.b.row == 1 && self.a.col == 1 {
+            self.dot_products(simd);
+        } else {
+            self.multiply(Plain::new(simd));
+        }
+    }
+}
+
+/// A part whose operands are rounded to bf16 and multiplied in `f32`.
+pub(super) struct RoundedPart(pub(super) Part<f32>);
+
+impl WithSimd for RoundedPart {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        self.0.multiply(Rounded(simd));
+    }
+}
