@@ -2,6 +2,9 @@
 
 use pulp::{MemMask, Simd};
 
+/// The largest [`Lanes::SIDE`].
+pub(super) const MAX_SIDE: usize = 8;
+
 /// An element type that fills vector registers.
 pub trait Lanes: num_traits::Zero + Copy {
     /// A vector of them.
@@ -28,6 +31,17 @@ pub trait Lanes: num_traits::Zero + Copy {
         mask: Self::Mask<S>,
         from: *const Self,
     ) -> Self::Vector<S>;
+
+    /// Writes the lanes of the mask to any address.
+    ///
+    /// # Safety
+    /// The numbers of the mask's lanes must be writable at `to`.
+    unsafe fn store_masked<S: Simd>(
+        simd: S,
+        mask: Self::Mask<S>,
+        to: *mut Self,
+        x: Self::Vector<S>,
+    );
 
     /// The same number in every lane.
     fn splat<S: Simd>(simd: S, x: Self) -> Self::Vector<S>;
@@ -87,7 +101,7 @@ pub trait Lanes: num_traits::Zero + Copy {
 }
 
 macro_rules! lanes {
-    ($float:ident, $side:literal, $turn:ident, $vector:ident, $mask:ident, $first:ident, $load:ident, $splat:ident, $add:ident, $mul:ident, $mul_add:ident, $sum:ident) => {
+    ($float:ident, $side:literal, $turn:ident, $vector:ident, $mask:ident, $first:ident, $load:ident, $store:ident, $splat:ident, $add:ident, $mul:ident, $mul_add:ident, $sum:ident) => {
         impl Lanes for $float {
             type Vector<S: Simd> = S::$vector;
             const SIDE: usize = $side;
@@ -117,7 +131,9 @@ macro_rules! lanes {
 
             #[inline(always)]
             fn first<S: Simd>(simd: S, count: usize) -> Self::Mask<S> {
-                simd.$first(0, count as _)
+                let mask = simd.$first(0, count as _);
+                // Pulp's own functions for each mask pay only where masked stores are slow.
+                if size_of::<S::$vector>() == 64 { MemMask::new(mask.mask()) } else { mask }
             }
 
             #[inline(always)]
@@ -128,6 +144,17 @@ macro_rules! lanes {
             ) -> S::$vector {
                 // SAFETY: the caller promises the numbers of the mask's lanes.
                 unsafe { simd.$load(mask, from) }
+            }
+
+            #[inline(always)]
+            unsafe fn store_masked<S: Simd>(
+                simd: S,
+                mask: Self::Mask<S>,
+                to: *mut Self,
+                x: S::$vector,
+            ) {
+                // SAFETY: the caller promises room for the mask's lanes.
+                unsafe { simd.$store(mask, to, x) }
             }
 
             #[inline(always)]
@@ -170,6 +197,7 @@ lanes!(
     m32s,
     mask_between_m32s,
     mask_load_ptr_f32s,
+    mask_store_ptr_f32s,
     splat_f32s,
     add_f32s,
     mul_f32s,
@@ -184,6 +212,7 @@ lanes!(
     m64s,
     mask_between_m64s,
     mask_load_ptr_f64s,
+    mask_store_ptr_f64s,
     splat_f64s,
     add_f64s,
     mul_f64s,

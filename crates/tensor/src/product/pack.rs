@@ -92,15 +92,3 @@ pub(super) unsafe fn transposed<R: Arithmetic>(
         }
     }
 }
-
-/// Copies a few values; a call of `memcpy` would take longer.
-///
-/// # Safety
-/// `count` values must be readable at `from` and writable at `to`, which do not overlap.
-#[inline(always)]
-pub(super) unsafe fn copy_short<T: Copy>(from: *const T, to: *mut T, count: usize) {
-    for i in 0..count {
-        // SAFETY: the caller promises `count` values on both sides.
-        unsafe { *to.add(i) = *from.add(i) };
-    }
-}

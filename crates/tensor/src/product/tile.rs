@@ -5,8 +5,7 @@ use std::ops::Range;
 use pulp::Simd;
 
 use super::arithmetic::{Arithmetic, Sums};
-use super::lanes::Lanes;
-use super::pack::copy_short;
+use super::lanes::{Lanes, MAX_SIDE};
 
 /// The most rows of a tile.
 pub(super) const MAX_ROWS: usize = 6;
@@ -210,14 +209,45 @@ impl<F: Copy, T: Lanes> Tile<F, T> {
     /// # Safety
     /// As [`Panel::run`], for `ROWS` rows.
     #[inline(always)]
-    unsafe fn run<R, const ROWS: usize, const VECS: usize>(self, how: R)
+    unsafe fn run<R, const ROWS: usize, const VECS: usize>(mut self, how: R)
+    where
+        R: Arithmetic<Factor = F, Element = T>,
+    {
+        let (simd, c, cols) = (how.simd(), self.c, self.cols);
+        if c.col == 1 {
+            // SAFETY: as promised by the caller.
+            return unsafe { self.multiply::<R, ROWS, VECS>(how) };
+        }
+        let mut rows = [[T::splat(simd, T::zero()); VECS]; ROWS];
+        let (data, width) = (rows.as_mut_ptr().cast::<T>(), VECS * T::lanes::<R::Simd>());
+        self.c = Destination { data, row: width, col: 1 };
+        // SAFETY: as promised by the caller; there is room for the tile in `rows`.
+        unsafe {
+            if let Start::Destination = self.start {
+                for j in 0..cols {
+                    for i in 0..ROWS {
+                        *self.c.at(i, j) = *c.at(i, j);
+                    }
+                }
+            }
+            self.multiply::<R, ROWS, VECS>(how);
+            store_columns::<T, R::Simd, ROWS>(data, width, c, cols);
+        }
+    }
+
+    /// The tile, to a destination whose rows are stored one after the other.
+    ///
+    /// # Safety
+    /// As [`Tile::run`].
+    #[inline(always)]
+    unsafe fn multiply<R, const ROWS: usize, const VECS: usize>(self, how: R)
     where
         R: Arithmetic<Factor = F, Element = T>,
     {
         let Self { a, a_row, a_col, b, b_step, c, cols, k, start } = self;
         let (simd, lanes) = (how.simd(), T::lanes::<R::Simd>());
-        let zero = T::splat(simd, T::zero());
-        let mut sums: [[Sums<R>; VECS]; ROWS] = [[zero; VECS]; ROWS];
+        // In registers, as long as nothing points into it or copies it as a whole.
+        let mut sums: [[Sums<R>; VECS]; ROWS] = [[T::splat(simd, T::zero()); VECS]; ROWS];
         // SAFETY: the caller promises that the operands may be read and the destination written
         // at these places.
         unsafe {
@@ -225,21 +255,25 @@ impl<F: Copy, T: Lanes> Tile<F, T> {
                 Start::Zero => {}
                 Start::Destination => {
                     for (i, sums) in sums.iter_mut().enumerate() {
-                        *sums = if c.col == 1 {
-                            load::<T, R::Simd, VECS>(simd, c.at(i, 0), cols)
-                        } else {
-                            let mut row = [zero; VECS];
-                            for j in 0..cols {
-                                *row.as_mut_ptr().cast::<T>().add(j) = *c.at(i, j);
-                            }
-                            row
-                        };
+                        for (v, sum) in sums.iter_mut().enumerate() {
+                            *sum = load::<T, R::Simd>(simd, c.at(i, 0), v, cols);
+                        }
                     }
                 }
-                Start::Row(row) => sums = [load::<T, R::Simd, VECS>(simd, row, cols); ROWS],
+                Start::Row(row) => {
+                    for v in 0..VECS {
+                        let start = load::<T, R::Simd>(simd, row, v, cols);
+                        for sums in &mut sums {
+                            sums[v] = start;
+                        }
+                    }
+                }
                 Start::Column(column) => {
                     for (i, sums) in sums.iter_mut().enumerate() {
-                        *sums = [T::splat(simd, *column.add(i)); VECS];
+                        let start = T::splat(simd, *column.add(i));
+                        for sum in sums {
+                            *sum = start;
+                        }
                     }
                 }
             }
@@ -258,72 +292,84 @@ impl<F: Copy, T: Lanes> Tile<F, T> {
                     }
                 }
             }
-            if c.col == 1 {
-                for (i, &sums) in sums.iter().enumerate() {
-                    store::<T, R::Simd, VECS>(sums, c.at(i, 0), cols);
-                }
-            } else {
-                // A copy, so that the sums themselves stay in registers.
-                let rows = sums;
-                for j in 0..cols {
-                    for (i, row) in rows.iter().enumerate() {
-                        *c.at(i, j) = *row.as_ptr().cast::<T>().add(j);
-                    }
+            for (i, sums) in sums.iter().enumerate() {
+                for (v, &sum) in sums.iter().enumerate() {
+                    store::<T, R::Simd>(simd, sum, c.at(i, 0), v, cols);
                 }
             }
         }
     }
 }
 
-/// A row of `cols` values, in vectors; what stands in the others is not said.
+/// The vector `v` of a row of `cols` values; what it holds past them is not said.
 ///
 /// # Safety
-/// `cols` values must be readable at `from`.
+/// `cols` values must be readable at `row`.
 #[inline(always)]
-unsafe fn load<T: Lanes, S: Simd, const VECS: usize>(
-    simd: S,
-    from: *const T,
-    cols: usize,
-) -> [T::Vector<S>; VECS] {
-    let lanes = T::lanes::<S>();
-    let mut row = [T::splat(simd, T::zero()); VECS];
-    for (v, vector) in row.iter_mut().enumerate() {
-        let start = v * lanes;
-        // SAFETY: the caller promises the values; a vector of which fewer are left is filled in
-        // memory.
-        unsafe {
-            if start + lanes <= cols {
-                *vector = T::load::<S>(from.add(start));
-            } else {
-                let mut edge = *vector;
-                copy_short(from.add(start), (&raw mut edge).cast(), cols.saturating_sub(start));
-                *vector = edge;
-            }
+unsafe fn load<T: Lanes, S: Simd>(simd: S, row: *const T, v: usize, cols: usize) -> T::Vector<S> {
+    let start = v * T::lanes::<S>();
+    // SAFETY: the caller promises the values, and no others are read.
+    unsafe {
+        if start + T::lanes::<S>() <= cols {
+            T::load::<S>(row.add(start))
+        } else {
+            let mask = T::first(simd, cols.saturating_sub(start));
+            T::load_masked(simd, mask, row.wrapping_add(start))
         }
     }
-    row
 }
 
-/// Writes the first `cols` values of a row.
+/// Writes the vector `v` of a row of `cols` values, as far as there are values.
 ///
 /// # Safety
-/// `cols` values must be writable at `to`.
+/// `cols` values must be writable at `row`.
 #[inline(always)]
-unsafe fn store<T: Lanes, S: Simd, const VECS: usize>(
-    row: [T::Vector<S>; VECS],
-    to: *mut T,
+unsafe fn store<T: Lanes, S: Simd>(simd: S, x: T::Vector<S>, row: *mut T, v: usize, cols: usize) {
+    let start = v * T::lanes::<S>();
+    // SAFETY: the caller promises the room, and nothing past it is written.
+    unsafe {
+        if start + T::lanes::<S>() <= cols {
+            T::store::<S>(row.add(start), x);
+        } else {
+            let mask = T::first(simd, cols.saturating_sub(start));
+            T::store_masked(simd, mask, row.wrapping_add(start), x);
+        }
+    }
+}
+
+/// Writes the first `cols` columns of `ROWS` rows, `width` values apart, to a destination whose
+/// columns are stored one after the other.
+///
+/// # Safety
+/// The rows must be readable in whole vectors, and `ROWS × cols` values writable at `c`.
+#[inline(always)]
+unsafe fn store_columns<T: Lanes, S: Simd, const ROWS: usize>(
+    rows: *const T,
+    width: usize,
+    c: Destination<T>,
     cols: usize,
 ) {
-    let lanes = T::lanes::<S>();
-    for (v, vector) in row.into_iter().enumerate() {
-        let start = v * lanes;
-        // SAFETY: the caller promises the room; a vector for which less is left goes through memory.
-        unsafe {
-            if start + lanes <= cols {
-                T::store::<S>(to.add(start), vector);
-            } else {
-                let edge = vector;
-                copy_short((&raw const edge).cast(), to.add(start), cols.saturating_sub(start));
+    let side = T::SIDE;
+    // SAFETY: the caller promises the room; a block to be turned lies within the vectors, and its
+    // columns within `turned`.
+    unsafe {
+        if T::lanes::<S>() < side {
+            for j in 0..cols {
+                for i in 0..ROWS {
+                    *c.at(i, j) = *rows.add(i * width + j);
+                }
+            }
+            return;
+        }
+        let mut turned = [T::zero(); MAX_SIDE * MAX_SIDE];
+        for j in (0..cols).step_by(side) {
+            for i in (0..ROWS).step_by(side) {
+                let height = side.min(ROWS - i);
+                T::turn::<S>(rows.add(i * width + j), width, height, turned.as_mut_ptr(), side);
+                for q in 0..side.min(cols - j) {
+                    let column = turned.as_ptr().add(q * side);
+                    column.copy_to_nonoverlapping(c.at(i, j + q), height);
+                }
             }
         }
     }
