@@ -8,9 +8,9 @@
 //!
 //! Every element of a product of more than a few rows is one chain over `k`, in that order: of fused
 //! multiply-adds where the processor has them on vectors (AVX2, AVX-512, NEON), elsewhere of products
-//! and sums; `A Bᵀ` of one to three rows takes interleaved parts of the sum instead. Threads share a
-//! product by parts of its output, so no sum is split and the bits do not depend on the number of
-//! threads. (Another instruction set may round differently.)
+//! and sums; `A Bᵀ` of one to three rows, and `A` times one column, take interleaved parts of the sum
+//! instead. Threads share a product by parts of its output, so no sum is split and the bits do not
+//! depend on the number of threads. (Another instruction set may round differently.)
 //!
 //! With [`Precision::Bf16`] the factors of `f32` products are rounded to bf16 while they are packed.
 //! Every element then is the chain over `k` of the rounded factors' products, by fused operations on
@@ -84,11 +84,6 @@ impl<'a, S: Scalar> Operand<'a, S> {
     fn transposed(m: MatrixView<'a, S>) -> Self {
         Self { transposed: true, ..Self::plain(m) }
     }
-
-    /// The inner dimension, of a left factor.
-    fn inner(&self) -> usize {
-        if self.transposed { self.rows } else { self.cols }
-    }
 }
 
 /// Multiplications below which a product is not worth a second thread.
@@ -106,13 +101,14 @@ fn multiply_tiled<S: Scalar>(
     threads: &Threads,
     run: impl Fn(Part<S>) + Sync,
 ) {
-    let (m, n, k) = (c.rows(), c.cols(), a.inner());
-    if m == 0 || n == 0 {
+    if c.rows() == 0 || c.cols() == 0 {
         return;
     }
+    let cols = c.cols();
+    let whole = Part::new(a, b, c.as_mut_slice(), cols, begin).along_longer_side();
+    let (m, n, k) = (whole.rows.len(), whole.cols.len(), whole.k);
     let work = m.saturating_mul(n).saturating_mul(k);
     let parts = (work / MIN_WORK_PER_THREAD).min(m.max(n) / MIN_BLOCK).clamp(1, threads.count());
-    let whole = Part::new(a, b, c.as_mut_slice(), n, begin);
     if parts == 1 {
         return run(whole);
     }
@@ -187,7 +183,7 @@ fn multiply<S: Scalar>(
     threads: &Threads,
 ) {
     let arch = arch();
-    multiply_tiled(a, b, c, begin, threads, |part| arch.dispatch(part));
+    multiply_tiled(a, b, c, begin, threads, |part| part.fitting(arch).dispatch(part));
 }
 
 /// The product of operands rounded to bf16.

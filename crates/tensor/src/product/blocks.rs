@@ -80,11 +80,9 @@ impl<T: Lanes> Part<T> {
         if m == 0 || n == 0 {
             return;
         }
-        // Few columns would leave the vectors mostly empty.
-        let narrow = n < m && 2 * n <= T::lanes::<R::Simd>();
         // Of `A Bᵀ` either can be the one that is packed: better the smaller one.
         let smaller_a = !R::PACKED && self.a.col == 1 && self.b.row == 1 && m < n;
-        if narrow || smaller_a && m % width::<T, R::Simd>() == 0 {
+        if smaller_a && m % width::<T, R::Simd>() == 0 {
             self.transposed().blocks(how, sizes);
         } else {
             self.blocks(how, sizes);

@@ -2,12 +2,15 @@
 
 use std::ops::Range;
 
-use pulp::{Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 
 use super::arithmetic::{Plain, Rounded};
 use super::lanes::Lanes;
 use super::tile::{Destination, Start};
 use super::{Begin, Operand, vector};
+
+/// A row of C up to which its columns are taken as rows.
+const NARROW_BYTES: usize = 16;
 
 /// An operand in memory: element (i, j) at `data + i * row + j * col`; one of the two is 1.
 #[derive(Clone, Copy)]
@@ -78,6 +81,12 @@ impl<T: Lanes> Part<T> {
         Self { rows, cols, ..self.clone() }
     }
 
+    /// The same part, as `Cᵀ = Bᵀ Aᵀ` if C is so narrow that its rows would leave vectors mostly empty.
+    pub(super) fn along_longer_side(self) -> Self {
+        let (m, n) = (self.rows.len(), self.cols.len());
+        if n < m && n * size_of::<T>() <= NARROW_BYTES { self.transposed() } else { self }
+    }
+
     /// The same part as `Cᵀ = Bᵀ Aᵀ`.
     pub(super) fn transposed(self) -> Self {
         Self {
@@ -93,6 +102,25 @@ impl<T: Lanes> Part<T> {
                 start => start,
             },
         }
+    }
+
+    /// Of the instruction sets that give the same bits, the one with the shortest vectors that hold a row
+    /// of C, or else the longest.
+    pub(super) fn fitting(&self, arch: Arch) -> Arch {
+        match arch {
+            #[cfg(target_arch = "x86_64")]
+            Arch::V4(simd) if self.cols.len() * size_of::<T>() <= 32 && !self.takes_dots() => {
+                Arch::V3(*simd)
+            }
+            arch => arch,
+        }
+    }
+
+    /// Whether it is `A Bᵀ` of a few rows.
+    #[inline(always)]
+    fn takes_dots(&self) -> bool {
+        let by_rows = self.a.col == 1 && self.b.row == 1 && self.c.col == 1;
+        by_rows && self.rows.len() < vector::FEW_ROWS
     }
 
     /// `A Bᵀ` of a few rows.
@@ -116,7 +144,7 @@ impl<T: Lanes> WithSimd for Part<T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        if self.rows.len() < vector::FEW_ROWS && self.b.row == 1 && self.a.col == 1 {
+        if self.takes_dots() {
             self.dot_products(simd);
         } else {
             self.multiply(Plain::new(simd));
