@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chainrule_layers::{Layer, LayerConfig, ParamKind, Pass};
-use chainrule_tensor::{MatrixView, MatrixViewMut, Scalar};
+use chainrule_tensor::{AlignedVec, MatrixView, MatrixViewMut, Scalar};
 use rand::Rng;
 
 use crate::{Forward, Layout, NetworkError, Workspace};
@@ -39,7 +39,7 @@ use crate::{Forward, Layout, NetworkError, Workspace};
 pub struct Network<S: Scalar> {
     layers: Arc<[Box<dyn Layer<S>>]>,
     layout: Arc<Layout>,
-    theta: Vec<S>,
+    theta: AlignedVec<S>,
 }
 
 impl<S: Scalar> Network<S> {
@@ -58,11 +58,9 @@ impl<S: Scalar> Network<S> {
             }
         }
         let layout = Layout::of(&layers)?;
-        let mut theta = Vec::new();
-        theta.try_reserve_exact(layout.len()).map_err(|_| NetworkError::TooLarge {
+        let theta = AlignedVec::zeros(layout.len()).map_err(|_| NetworkError::TooLarge {
             what: format!("a network of {} parameters", layout.len()),
         })?;
-        theta.resize(layout.len(), S::zero());
         Ok(Self { layers: layers.into(), layout: Arc::new(layout), theta })
     }
 
@@ -96,7 +94,7 @@ impl<S: Scalar> Network<S> {
     /// [`NetworkError::Undescribed`] if a layer is not one of the `chainrule-layers` crate.
     pub fn cast<T: Scalar>(&self) -> Result<Network<T>, NetworkError> {
         let mut network = Network::from_config(&self.config()?)?;
-        for (to, from) in network.theta.iter_mut().zip(&self.theta) {
+        for (to, from) in network.theta.iter_mut().zip(self.theta.iter()) {
             *to = T::of(from.as_f64());
         }
         Ok(network)

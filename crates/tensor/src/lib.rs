@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod aligned;
 pub mod bf16;
 mod compute;
 #[cfg(any(feature = "faer", feature = "ndarray"))]
@@ -14,6 +15,7 @@ mod simd;
 mod threads;
 mod view;
 
+pub use aligned::AlignedVec;
 pub use compute::{Compute, Precision};
 pub use error::TensorError;
 pub use matrix::Matrix;

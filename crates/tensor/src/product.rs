@@ -96,7 +96,7 @@ const MIN_BLOCK: usize = 16;
 fn multiply_tiled<S: Scalar>(
     a: Operand<'_, S>,
     b: Operand<'_, S>,
-    mut c: MatrixViewMut<'_, S>,
+    c: MatrixViewMut<'_, S>,
     begin: Begin<'_, S>,
     threads: &Threads,
     run: impl Fn(Part<S>) + Sync,
@@ -104,8 +104,7 @@ fn multiply_tiled<S: Scalar>(
     if c.rows() == 0 || c.cols() == 0 {
         return;
     }
-    let cols = c.cols();
-    let whole = Part::new(a, b, c.as_mut_slice(), cols, begin).along_longer_side();
+    let whole = Part::new(a, b, c, begin).along_longer_side();
     let (m, n, k) = (whole.rows.len(), whole.cols.len(), whole.k);
     let work = m.saturating_mul(n).saturating_mul(k);
     let parts = (work / MIN_WORK_PER_THREAD).min(m.max(n) / MIN_BLOCK).clamp(1, threads.count());

@@ -8,6 +8,7 @@ use super::arithmetic::{Plain, Rounded};
 use super::lanes::Lanes;
 use super::tile::{Destination, Start};
 use super::{Begin, Operand, vector};
+use crate::{MatrixViewMut, Scalar};
 
 /// A row of C up to which its columns are taken as rows.
 const NARROW_BYTES: usize = 16;
@@ -50,21 +51,24 @@ pub(super) struct Part<T> {
 }
 
 impl<T: Lanes> Part<T> {
-    /// The whole product into the row-major `c` of `cols` columns. The caller has checked the shapes
-    /// against each other, and keeps the borrows until the product is done.
+    /// The whole product. The caller has checked the shapes against each other, and keeps the borrows
+    /// until the product is done.
     pub(super) fn new(
         a: Operand<'_, T>,
         b: Operand<'_, T>,
-        c: &mut [T],
-        cols: usize,
+        mut c: MatrixViewMut<'_, T>,
         begin: Begin<'_, T>,
-    ) -> Self {
+    ) -> Self
+    where
+        T: Scalar,
+    {
+        let (rows, cols) = (c.rows(), c.cols());
         let k = if a.transposed { a.rows } else { a.cols };
         Self {
             a: Strided::new(a),
             b: Strided::new(b),
-            c: Destination { data: c.as_mut_ptr(), row: cols, col: 1 },
-            rows: 0..c.len() / cols,
+            c: Destination { data: c.as_mut_slice().as_mut_ptr(), row: cols, col: 1 },
+            rows: 0..rows,
             cols: 0..cols,
             k,
             start: match begin {

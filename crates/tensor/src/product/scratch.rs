@@ -3,10 +3,7 @@
 
 use std::cell::Cell;
 
-/// A cache line, the alignment of the packed operands.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Line(#[expect(dead_code, reason = "written and read through pointers")] [u8; 64]);
+use crate::aligned::Line;
 
 thread_local! {
     static LINES: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
@@ -23,7 +20,7 @@ pub(super) fn with<const N: usize, R>(bytes: [usize; N], f: impl FnOnce([*mut u8
             start
         });
         if lines.len() < needed {
-            lines.resize(needed, Line([0; 64]));
+            lines.resize(needed, Line::ZERO);
         }
         let base = lines.as_mut_ptr();
         // SAFETY: each room starts within the lines, or at their end if nothing is left for it.

@@ -73,7 +73,7 @@ fn one_chain_an_element<S: Scalar>(
                 for (way, run) in ways.iter().enumerate() {
                     let mut c = Matrix::from_fn(m, n, |_, _| S::one());
                     let (a, b) = (operand(&a, ta), operand(&b, tb));
-                    run(Part::new(a, b, c.as_mut_slice(), n, begin));
+                    run(Part::new(a, b, c.view_mut(), begin));
                     assert_eq!(c, expected, "way {way}: {m}×{n}×{k} {ta} {tb} {begin:?}");
                 }
             }

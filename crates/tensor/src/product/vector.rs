@@ -107,5 +107,5 @@ unsafe fn dots<T: Lanes, S: Simd, const N: usize>(
             }
         }
     }
-    sums.map(|[first, second]| T::sum(simd, first) + T::sum(simd, second))
+    sums.map(|[first, second]| T::sum(simd, <T as Lanes>::add(simd, first, second)))
 }
