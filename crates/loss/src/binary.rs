@@ -33,7 +33,7 @@ pub struct BinaryCrossEntropy {
 #[inline(always)]
 fn binary_cross_entropy<S: Scalar>(a: S, y: S, scale: S) -> (S, S) {
     let (zero, one) = (S::zero(), S::one());
-    let e = math::exp(-a.abs());
+    let e = math::exp_neg(a.abs());
     let negative = a < zero;
     // σ(a) and σ(−a) are 1 and e over 1 + e, in the order of the sign; a NaN stays in e.
     let upper = if negative { e } else { one };

@@ -25,6 +25,10 @@ pub trait Exponential: Sized {
     fn exp(x: Self) -> Self;
     /// `e^x − 1`, accurate near 0.
     fn exp_m1(x: Self) -> Self;
+    /// `e^{−y}` for `y ≥ 0`.
+    fn exp_neg(y: Self) -> Self;
+    /// `e^{−y} − 1` for `y ≥ 0`, accurate near 0.
+    fn exp_m1_neg(y: Self) -> Self;
     /// `ln(1 + y)` for `y ≥ 0`.
     fn ln_1p(y: Self) -> Self;
     /// Φ(x), the cumulative distribution of the standard normal, accurate in the lower tail.
@@ -49,6 +53,24 @@ pub fn exp_m1<S: Scalar>(x: S) -> S {
     <S as Exponential>::exp_m1(x)
 }
 
+/// `e^{−y}` for `y ≥ 0`, the bits of [`exp`] in fewer operations; below 0 the result is meaningless.
+///
+/// ```
+/// use chainrule_tensor::math::{exp, exp_neg};
+/// assert_eq!(exp_neg(1.5_f32), exp(-1.5));
+/// ```
+#[inline(always)]
+pub fn exp_neg<S: Scalar>(y: S) -> S {
+    <S as Exponential>::exp_neg(y)
+}
+
+/// `e^{−y} − 1` for `y ≥ 0`, the bits of [`exp_m1`] in fewer operations; below 0 the result is
+/// meaningless.
+#[inline(always)]
+pub fn exp_m1_neg<S: Scalar>(y: S) -> S {
+    <S as Exponential>::exp_m1_neg(y)
+}
+
 /// `ln(1 + y)` for `y ≥ 0`, as softplus and the logarithm of a sum of exponentials need it; below 0
 /// the result is meaningless.
 ///
@@ -65,7 +87,7 @@ pub fn ln_1p<S: Scalar>(y: S) -> S {
 /// `σ(x) = 1 / (1 + e^{−x})`, with full relative accuracy in the lower tail.
 #[inline(always)]
 pub fn sigmoid<S: Scalar>(x: S) -> S {
-    let e = exp(-x.abs());
+    let e = exp_neg(x.abs());
     let numerator = if x < S::zero() { e } else { S::one() };
     numerator / (S::one() + e)
 }
@@ -73,7 +95,7 @@ pub fn sigmoid<S: Scalar>(x: S) -> S {
 /// `tanh x = (1 − e^{−2|x|}) / (1 + e^{−2|x|})`, with the sign of `x`.
 #[inline(always)]
 pub fn tanh<S: Scalar>(x: S) -> S {
-    let m = exp_m1(-(x.abs() + x.abs()));
+    let m = exp_m1_neg(x.abs() + x.abs());
     (-m / (m + S::of(2.0))).copysign(x)
 }
 
@@ -81,7 +103,7 @@ pub fn tanh<S: Scalar>(x: S) -> S {
 #[inline(always)]
 pub fn softplus<S: Scalar>(x: S) -> S {
     let positive = if x < S::zero() { S::zero() } else { x };
-    positive + ln_1p(exp(-x.abs()))
+    positive + ln_1p(exp_neg(x.abs()))
 }
 
 /// `Φ(x) = erfc(−x/√2) / 2`, the cumulative distribution of the standard normal.
@@ -100,7 +122,7 @@ pub fn normal_pdf<S: Scalar>(x: S) -> S {
     // Past 1e3 the density is 0 in either type; the clamp keeps x² finite.
     let limit = S::of(1e3);
     let x = if x.abs() > limit { limit } else { x };
-    S::of(INV_SQRT_TAU) * exp(S::of(-0.5) * x * x)
+    S::of(INV_SQRT_TAU) * exp_neg(S::of(0.5) * x * x)
 }
 
 /// `x` held between `low` and `high`; NaN stays NaN.
@@ -127,42 +149,72 @@ fn polynomial<S: Scalar, const N: usize>(x: S, c: [S; N]) -> S {
 // Both types share the method: n = round(x/ln 2) by adding a number so large that the sum's last
 // bit is worth 1, r = x − n·ln 2 with ln 2 in two parts (the first has so few bits that n times it
 // is exact), e^r − 1 by its Taylor series on |r| ≤ ln 2 / 2, and the scale 2^n as 2^n1 · 2^n2, so
-// that results beyond the normal range still come out (Muller, Elementary Functions, ch. 11).
+// that results beyond the normal range still come out (Muller, Elementary Functions, ch. 11). Where
+// n ≤ 0, the second factor can be a constant.
 macro_rules! exponential {
     ($float:ident, $bits:ty, magic: $magic:expr, mantissa: $mantissa:expr, bias: $bias:expr,
-     range: $low:expr, $high:expr, ln2: $ln2_high:expr, $ln2_low:expr,
+     range: $low:expr, $high:expr, shift: $shift:expr, ln2: $ln2_high:expr, $ln2_low:expr,
      taylor: $taylor:expr, atanh: $atanh:expr) => {
         impl Reduction for $float {
+            const MAGIC: Self = $magic;
+
             #[inline(always)]
-            fn reduce(x: Self) -> (Self, Self, Self, Self) {
-                const MAGIC: $float = $magic;
-                let x = if x < $low { $low } else { x };
-                let x = if x > $high { $high } else { x };
-                let n = (x * std::$float::consts::LOG2_E + MAGIC) - MAGIC;
+            fn reduce(x: Self) -> (Self, Self) {
+                let shifted = x * std::$float::consts::LOG2_E + Self::MAGIC;
+                let n = shifted - Self::MAGIC;
                 let r = (x - n * $ln2_high) - n * $ln2_low;
-                let n1 = n * 0.5 + MAGIC;
-                let n2 = (n - (n1 - MAGIC)) + MAGIC;
-                let biased2 = n2.to_bits().wrapping_add($bias);
-                let scale1 = <$float>::from_bits(n1.to_bits().wrapping_add($bias) << $mantissa);
-                let scale2 = <$float>::from_bits(biased2 << $mantissa);
-                let inverse2 =
-                    <$float>::from_bits((2 * $bias as $bits).wrapping_sub(biased2) << $mantissa);
-                let p = r + (r * r) * polynomial(r, $taylor);
-                (p, scale1, scale2, inverse2)
+                (r + (r * r) * polynomial(r, $taylor), shifted)
+            }
+
+            #[inline(always)]
+            fn power(shifted: Self, more: i16) -> Self {
+                let biased = shifted.to_bits().wrapping_add(($bias + more) as $bits);
+                <$float>::from_bits(biased << $mantissa)
+            }
+
+            #[inline(always)]
+            fn halves(shifted: Self) -> (Self, Self) {
+                let n = shifted - Self::MAGIC;
+                let shifted1 = n * 0.5 + Self::MAGIC;
+                (shifted1, (n - (shifted1 - Self::MAGIC)) + Self::MAGIC)
             }
         }
 
         impl Exponential for $float {
             #[inline(always)]
             fn exp(x: Self) -> Self {
-                let (p, scale1, scale2, _) = Self::reduce(x);
-                (1.0 + p) * scale1 * scale2
+                let (p, shifted) = Self::reduce(clamp(x, $low, $high));
+                let (shifted1, shifted2) = Self::halves(shifted);
+                (1.0 + p) * Self::power(shifted1, 0) * Self::power(shifted2, 0)
             }
 
             #[inline(always)]
             fn exp_m1(x: Self) -> Self {
-                let (p, scale1, scale2, inverse2) = Self::reduce(x);
+                let (p, shifted) = Self::reduce(clamp(x, $low, $high));
+                let (shifted1, shifted2) = Self::halves(shifted);
+                let (scale1, scale2) = (Self::power(shifted1, 0), Self::power(shifted2, 0));
+                // 2^−n2
+                let inverse2 = <$float>::from_bits(
+                    (2 * ($bias as $bits) << $mantissa).wrapping_sub(scale2.to_bits()),
+                );
                 (scale1 * p + (scale1 - inverse2)) * scale2
+            }
+
+            #[inline(always)]
+            fn exp_neg(y: Self) -> Self {
+                const SCALE2: $float = <$float>::from_bits(($bias - $shift) << $mantissa);
+                let x = if y > -$low { $low } else { -y };
+                let (p, shifted) = Self::reduce(x);
+                (1.0 + p) * Self::power(shifted, $shift) * SCALE2
+            }
+
+            #[inline(always)]
+            fn exp_m1_neg(y: Self) -> Self {
+                // Past 50 the result is −1 in either type.
+                let x = if y > 50.0 { -50.0 } else { -y };
+                let (p, shifted) = Self::reduce(x);
+                let scale = Self::power(shifted, 0);
+                scale * p + (scale - 1.0)
             }
 
             // 1 + y = 2^k (1 + f) with f in [√½ − 1, √2 − 1]; ln(1 + f) = 2 atanh(f / (2 + f)). What
@@ -194,21 +246,31 @@ macro_rules! exponential {
     };
 }
 
-/// `e^r − 1`, `2^n1`, `2^n2` and `2^−n2` where `x = (n1 + n2)·ln 2 + r`.
+/// The parts of `e^x = 2^n e^r`.
 trait Reduction: Sized {
-    fn reduce(x: Self) -> (Self, Self, Self, Self);
+    /// So large that the last bit of a sum with it is worth 1.
+    const MAGIC: Self;
+
+    /// `e^r − 1`, and `n + MAGIC`, whose last bits are the integer `n`.
+    fn reduce(x: Self) -> (Self, Self);
+
+    /// `2^{n + more}` from `n + MAGIC`, in the normal range.
+    fn power(shifted: Self, more: i16) -> Self;
+
+    /// `n1 + MAGIC` and `n2 + MAGIC`, where `n1 + n2 = n` and both are about half.
+    fn halves(shifted: Self) -> (Self, Self);
 }
 
 exponential!(
     f32, u32, magic: 12_582_912.0, mantissa: 23, bias: 127,
-    range: -110.0, 89.0, ln2: 0.693_359_4, -2.121_944_4e-4,
+    range: -110.0, 89.0, shift: 64, ln2: 0.693_359_4, -2.121_944_4e-4,
     taylor: [0.5, 1.0 / 6.0, 1.0 / 24.0, 1.0 / 120.0, 1.0 / 720.0, 1.0 / 5040.0],
     atanh: [1.0 / 3.0, 0.2, 1.0 / 7.0, 1.0 / 9.0, 1.0 / 11.0]
 );
 
 exponential!(
     f64, u64, magic: 6_755_399_441_055_744.0, mantissa: 52, bias: 1023,
-    range: -750.0, 710.0, ln2: 0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10,
+    range: -750.0, 710.0, shift: 128, ln2: 0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10,
     taylor: [
         0.5, 1.0 / 6.0, 1.0 / 24.0, 1.0 / 120.0, 1.0 / 720.0, 1.0 / 5040.0, 1.0 / 40_320.0,
         1.0 / 362_880.0, 1.0 / 3_628_800.0, 1.0 / 39_916_800.0, 1.0 / 479_001_600.0,
@@ -306,6 +368,18 @@ mod tests {
     }
 
     #[test]
+    fn of_negative_arguments_both_ways_give_the_same_bits() {
+        for y in sweep(0.0, 120.0).map(|y| y as f32).chain([f32::INFINITY, 1e-30]) {
+            assert_eq!(exp_neg(y).to_bits(), exp(-y).to_bits(), "e^-{y}");
+            assert_eq!(exp_m1_neg(y).to_bits(), exp_m1(-y).to_bits(), "e^-{y} - 1");
+        }
+        for y in sweep(0.0, 760.0).chain([f64::INFINITY, 1e-300]) {
+            assert_eq!(exp_neg(y).to_bits(), exp(-y).to_bits(), "e^-{y}");
+            assert_eq!(exp_m1_neg(y).to_bits(), exp_m1(-y).to_bits(), "e^-{y} - 1");
+        }
+    }
+
+    #[test]
     fn limits_are_exact() {
         fn check<S: Scalar>() {
             let (inf, nan) = (S::infinity(), S::nan());
@@ -323,7 +397,10 @@ mod tests {
             assert_eq!(softplus(inf), inf);
             assert_eq!(normal_cdf(-inf), S::zero());
             assert_eq!(normal_pdf(inf), S::zero());
-            for f in [exp, exp_m1, ln_1p, tanh, sigmoid, softplus, normal_cdf, normal_pdf] {
+            for f in [
+                exp, exp_m1, exp_neg, exp_m1_neg, ln_1p, tanh, sigmoid, softplus, normal_cdf,
+                normal_pdf,
+            ] {
                 assert!(f(nan).is_nan());
             }
             assert_eq!(tanh(S::min_positive_value()), S::min_positive_value());

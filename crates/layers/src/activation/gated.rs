@@ -3,7 +3,7 @@
 //! Far out the gate is 0 or 1 exactly; holding its argument there keeps `∞ · 0` away.
 
 use chainrule_tensor::Scalar;
-use chainrule_tensor::math::{clamp, exp, normal_cdf, normal_pdf, sigmoid};
+use chainrule_tensor::math::{clamp, exp_neg, normal_cdf, normal_pdf, sigmoid};
 
 /// Beyond it every gate here is 0 or 1 in either type.
 const FAR: f64 = 1e3;
@@ -112,7 +112,7 @@ pub(super) fn hard_swish_derivative<S: Scalar>(a: S) -> S {
 #[inline(always)]
 fn mish_terms<S: Scalar>(a: S) -> (S, S) {
     let (one, two) = (S::one(), S::of(2.0));
-    let e = exp(-a.abs());
+    let e = exp_neg(a.abs());
     (e, if a < S::zero() { e * (e + two) + two } else { one + two * e * (one + e) })
 }
 

@@ -1,7 +1,7 @@
 //! Activations with one shape below 0 and the identity above.
 
 use chainrule_tensor::Scalar;
-use chainrule_tensor::math::{exp, exp_m1};
+use chainrule_tensor::math::{exp_m1_neg, exp_neg};
 
 /// SELU's α and scale (Klambauer et al. 2017, appendix).
 pub(super) const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
@@ -34,11 +34,11 @@ pub(super) fn leaky_relu_derivative<S: Scalar>(a: S, slope: S) -> S {
 /// `a` above 0, `α (e^a − 1)` below, all times `scale`.
 #[inline(always)]
 pub(super) fn elu<S: Scalar>(a: S, alpha: S, scale: S) -> S {
-    scale * if a > S::zero() { a } else { alpha * exp_m1(a) }
+    scale * if a > S::zero() { a } else { alpha * exp_m1_neg(-a) }
 }
 
 /// 1 above 0, `α e^a` below and at 0, all times `scale`.
 #[inline(always)]
 pub(super) fn elu_derivative<S: Scalar>(a: S, alpha: S, scale: S) -> S {
-    scale * if a > S::zero() { S::one() } else { alpha * exp(a) }
+    scale * if a > S::zero() { S::one() } else { alpha * exp_neg(-a) }
 }

@@ -1,12 +1,12 @@
 //! Activations that level off on both sides.
 
 use chainrule_tensor::Scalar;
-use chainrule_tensor::math::{self, exp};
+use chainrule_tensor::math::{self, exp_neg};
 
 /// `σ'(a) = σ(a) σ(−a) = e / (1 + e)²` with `e = e^{−|a|}`: no cancellation in either tail.
 #[inline(always)]
 pub(super) fn sigmoid_derivative<S: Scalar>(a: S) -> S {
-    let e = exp(-a.abs());
+    let e = exp_neg(a.abs());
     let d = S::one() + e;
     e / (d * d)
 }

@@ -201,7 +201,7 @@ fn shifted_exp<S: Scalar>(a: S, max: S) -> S {
     let b = difference - a;
     let rest = (a - (difference - b)) - (max + b);
     let rest = if difference == S::neg_infinity() { S::zero() } else { rest };
-    let e = math::exp(difference);
+    let e = math::exp_neg(-difference);
     e + e * rest
 }
 
