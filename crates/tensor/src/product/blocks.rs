@@ -89,8 +89,40 @@ impl<T: Lanes> Part<T> {
         }
     }
 
+    /// Whether it is one panel of B that need not be packed.
+    #[inline(always)]
+    fn is_one_panel<S: Simd>(&self) -> bool {
+        let n = self.cols.len();
+        self.b.row != 1
+            && self.rows.len() <= FEW * MAX_ROWS
+            && (n == T::lanes::<S>() || n == width::<T, S>())
+    }
+
+    /// One panel of B, read where it stands.
+    #[inline(always)]
+    fn one_panel<R: Arithmetic<Element = T>>(self, how: R) {
+        let (i, j) = (self.rows.start, self.cols.start);
+        // SAFETY: as in `Block::run`; the panel is as wide as its vectors.
+        unsafe {
+            Panel {
+                a: Left::Strided { data: self.a.at(i, 0).cast(), row: self.a.row, col: self.a.col },
+                b: self.b.at(0, j).cast(),
+                b_step: self.b.row,
+                c: self.c.from(i, j),
+                rows: self.rows.len(),
+                cols: self.cols.len(),
+                k: self.k,
+                start: self.start.at(i, j),
+            }
+            .run(how);
+        }
+    }
+
     #[inline(always)]
     fn blocks<R: Arithmetic<Element = T>>(self, how: R, sizes: Sizes) {
+        if !R::PACKED && self.k <= sizes.depth && self.is_one_panel::<R::Simd>() {
+            return self.one_panel(how);
+        }
         let width = width::<T, R::Simd>();
         // In factors, and the elements of the inner dimension in them.
         let depth = evenly(self.k.div_ceil(R::VALUES), sizes.depth).max(1);
