@@ -132,7 +132,7 @@ macro_rules! lanes {
             #[inline(always)]
             fn first<S: Simd>(simd: S, count: usize) -> Self::Mask<S> {
                 let mask = simd.$first(0, count as _);
-                // Pulp's own functions for each mask pay only where masked stores are slow.
+                // AVX-512 takes masks in its instructions; elsewhere pulp has a function for each.
                 if size_of::<S::$vector>() == 64 { MemMask::new(mask.mask()) } else { mask }
             }
 

@@ -12,6 +12,9 @@ use crate::{MatrixViewMut, Scalar};
 
 /// A row of C up to which its columns are taken as rows.
 const NARROW_BYTES: usize = 16;
+/// A vector of AVX2.
+#[cfg(target_arch = "x86_64")]
+const AVX2_BYTES: usize = 32;
 
 /// An operand in memory: element (i, j) at `data + i * row + j * col`; one of the two is 1.
 #[derive(Clone, Copy)]
@@ -113,7 +116,9 @@ impl<T: Lanes> Part<T> {
     pub(super) fn fitting(&self, arch: Arch) -> Arch {
         match arch {
             #[cfg(target_arch = "x86_64")]
-            Arch::V4(simd) if self.cols.len() * size_of::<T>() <= 32 && !self.takes_dots() => {
+            Arch::V4(simd)
+                if self.cols.len() * size_of::<T>() <= AVX2_BYTES && !self.takes_dots() =>
+            {
                 Arch::V3(*simd)
             }
             arch => arch,

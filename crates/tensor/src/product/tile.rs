@@ -349,6 +349,7 @@ unsafe fn store_columns<T: Lanes, S: Simd, const ROWS: usize>(
     c: Destination<T>,
     cols: usize,
 ) {
+    const { assert!(T::SIDE <= MAX_SIDE) };
     let side = T::SIDE;
     // SAFETY: the caller promises the room; a block to be turned lies within the vectors, and its
     // columns within `turned`.

@@ -1,0 +1,139 @@
+//! Elementary functions against more exact ones, and at their limits.
+
+use super::*;
+
+/// Distance in units of the last place of the exact value (subnormals: of the smallest one).
+fn ulps_f32(found: f32, exact: f64) -> f64 {
+    let nearest = exact as f32;
+    if found == nearest || (found.is_nan() && exact.is_nan()) {
+        return 0.0;
+    }
+    let exponent = (nearest.abs().to_bits() >> 23).max(1) as i32 - 127 - 23;
+    (f64::from(found) - exact).abs() / 2.0_f64.powi(exponent)
+}
+
+fn ulps_f64(found: f64, nearest: f64) -> f64 {
+    if found == nearest || (found.is_nan() && nearest.is_nan()) {
+        return 0.0;
+    }
+    found.to_bits().abs_diff(nearest.to_bits()) as f64
+}
+
+/// Below one ulp of its own: no cancellation, and the lower tail as a quotient.
+fn sigmoid_by_std(x: f64) -> f64 {
+    let e = (-x.abs()).exp();
+    (if x < 0.0 { e } else { 1.0 }) / (1.0 + e)
+}
+
+fn sweep(low: f64, high: f64) -> impl Iterator<Item = f64> {
+    let steps = if cfg!(miri) { 500 } else { 200_000 };
+    (0..=steps).map(move |i| low + (high - low) * f64::from(i) / f64::from(steps))
+}
+
+/// f32 over its whole range against f64, where the exact value is known to more digits.
+#[test]
+fn f32_functions_are_within_3_ulp() {
+    type Pair = (&'static str, fn(f32) -> f32, fn(f64) -> f64, f64, f64);
+    let functions: [Pair; 6] = [
+        ("exp", exp, f64::exp, -110.0, 89.0),
+        ("exp_m1", exp_m1, f64::exp_m1, -110.0, 89.0),
+        ("ln_1p", ln_1p, f64::ln_1p, 0.0, 1e6),
+        ("tanh", tanh, f64::tanh, -20.0, 20.0),
+        ("sigmoid", sigmoid, |x| 1.0 / (1.0 + (-x).exp()), -104.0, 104.0),
+        ("softplus", softplus, |x| x.max(0.0) + (-x.abs()).exp().ln_1p(), -104.0, 104.0),
+    ];
+    for (name, ours, exact, low, high) in functions {
+        let (mut worst, mut at) = (0.0, 0.0);
+        let small = sweep(-1.0, 1.0).map(|t| t * t * t * 1e-3);
+        for x in sweep(low, high).chain(small.filter(|&x| x >= low)).map(|x| x as f32) {
+            let error = ulps_f32(ours(x), exact(f64::from(x)));
+            if error > worst {
+                (worst, at) = (error, x);
+            }
+        }
+        println!("{name} f32: {worst:.2} ulp at {at:e}");
+        assert!(worst <= 3.0, "{name} f32: {worst} ulp at {at:e}");
+    }
+}
+
+/// f64 against the standard library, whose own error is below one ulp.
+#[test]
+#[cfg_attr(miri, ignore = "Miri adds random errors to the standard library's functions")]
+fn f64_functions_are_within_3_ulp_of_std() {
+    type Pair = (&'static str, fn(f64) -> f64, fn(f64) -> f64, f64, f64);
+    let functions: [Pair; 6] = [
+        ("exp", exp, f64::exp, -750.0, 710.0),
+        ("exp_m1", exp_m1, f64::exp_m1, -750.0, 710.0),
+        ("ln_1p", ln_1p, f64::ln_1p, 0.0, 1e6),
+        ("tanh", tanh, f64::tanh, -25.0, 25.0),
+        ("sigmoid", sigmoid, sigmoid_by_std, -750.0, 750.0),
+        ("softplus", softplus, |x| x.max(0.0) + (-x.abs()).exp().ln_1p(), -750.0, 750.0),
+    ];
+    for (name, ours, exact, low, high) in functions {
+        let (mut worst, mut at) = (0.0, 0.0);
+        let small = sweep(-1.0, 1.0).map(|t| t * t * t * 1e-3);
+        for x in sweep(low, high).chain(small.filter(|&x| x >= low)) {
+            let error = ulps_f64(ours(x), exact(x));
+            if error > worst {
+                (worst, at) = (error, x);
+            }
+        }
+        println!("{name} f64: {worst} ulp at {at:e}");
+        assert!(worst <= 3.0, "{name} f64: {worst} ulp at {at:e}");
+    }
+}
+
+#[test]
+fn of_negative_arguments_both_ways_give_the_same_bits() {
+    for y in sweep(0.0, 120.0).map(|y| y as f32).chain([f32::INFINITY, 1e-30]) {
+        assert_eq!(exp_neg(y).to_bits(), exp(-y).to_bits(), "e^-{y}");
+        assert_eq!(exp_m1_neg(y).to_bits(), exp_m1(-y).to_bits(), "e^-{y} - 1");
+    }
+    for y in sweep(0.0, 760.0).chain([f64::INFINITY, 1e-300]) {
+        assert_eq!(exp_neg(y).to_bits(), exp(-y).to_bits(), "e^-{y}");
+        assert_eq!(exp_m1_neg(y).to_bits(), exp_m1(-y).to_bits(), "e^-{y} - 1");
+    }
+}
+
+#[test]
+fn limits_are_exact() {
+    fn check<S: Scalar>() {
+        let (inf, nan) = (S::infinity(), S::nan());
+        assert_eq!(exp(inf), inf);
+        assert_eq!(exp(-inf), S::zero());
+        assert_eq!(exp_m1(-inf), -S::one());
+        assert_eq!(exp_m1(inf), inf);
+        assert_eq!(tanh(inf), S::one());
+        assert_eq!(tanh(-inf), -S::one());
+        assert_eq!(sigmoid(-inf), S::zero());
+        assert_eq!(sigmoid(inf), S::one());
+        assert_eq!(ln_1p(S::zero()), S::zero());
+        assert_eq!(ln_1p(inf), inf);
+        assert_eq!(softplus(-inf), S::zero());
+        assert_eq!(softplus(inf), inf);
+        assert_eq!(normal_cdf(-inf), S::zero());
+        assert_eq!(normal_pdf(inf), S::zero());
+        for f in [
+            exp, exp_m1, exp_neg, exp_m1_neg, ln_1p, tanh, sigmoid, softplus, normal_cdf,
+            normal_pdf,
+        ] {
+            assert!(f(nan).is_nan());
+        }
+        assert_eq!(tanh(S::min_positive_value()), S::min_positive_value());
+        assert!(tanh(-S::zero()).is_sign_negative());
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+#[test]
+fn the_normal_tail_keeps_its_digits() {
+    // Φ(−30), Φ(−10), Φ(−1): exact values rounded (Abramowitz and Stegun 26.2).
+    for (x, exact) in [
+        (-30.0, 4.906_713_927_148_187e-198),
+        (-10.0, 7.619_853_024_160_527e-24),
+        (-1.0, 0.158_655_253_931_457_05),
+    ] {
+        assert!((normal_cdf(x) / exact - 1.0_f64).abs() < 1e-13, "Φ({x})");
+    }
+}
