@@ -233,7 +233,9 @@ impl<S: Scalar> Terms<'_, S> {
         if !self.smoothed {
             // ŷ_ℓ − 1 = −Σ_{j≠ℓ} e_j / Σ_j e_j, which keeps its digits where ŷ_ℓ is nearly 1.
             let wrong = others + (one - e[class]);
-            e.iter_mut().for_each(|e| *e *= factor);
+            for e in &mut *e {
+                *e *= factor;
+            }
             e[class] = -factor * wrong;
             return;
         }
@@ -324,21 +326,32 @@ impl<S: Scalar> Loss<S> for CrossEntropy {
         let mut total = 0.0;
         match targets {
             Targets::Classes(labels) => {
-                kernels::exponential_rows(output, gradient, |i, e, sum| {
-                    let class = labels[i];
-                    if Some(class) == self.ignore_index {
-                        return e.fill(S::zero());
-                    }
-                    total += terms.class_value(output.row(i), class, sum.max, sum.ln_sum).as_f64();
-                    terms.class_gradient(e, class, sum.others, factor);
-                });
+                kernels::exponential_rows(
+                    output,
+                    gradient,
+                    #[inline(always)]
+                    |i, e, sum| {
+                        let class = labels[i];
+                        if Some(class) == self.ignore_index {
+                            return e.fill(S::zero());
+                        }
+                        total +=
+                            terms.class_value(output.row(i), class, sum.max, sum.ln_sum).as_f64();
+                        terms.class_gradient(e, class, sum.others, factor);
+                    },
+                );
             }
             Targets::Values(values) => {
-                kernels::exponential_rows(output, gradient, |i, e, sum| {
-                    let y = values.row(i);
-                    total += terms.soft_value(output.row(i), y, sum.max, sum.ln_sum).as_f64();
-                    terms.soft_gradient(e, y, S::one() + sum.others, factor);
-                });
+                kernels::exponential_rows(
+                    output,
+                    gradient,
+                    #[inline(always)]
+                    |i, e, sum| {
+                        let y = values.row(i);
+                        total += terms.soft_value(output.row(i), y, sum.max, sum.ln_sum).as_f64();
+                        terms.soft_gradient(e, y, S::one() + sum.others, factor);
+                    },
+                );
             }
         }
         Ok(S::of(total * scale))

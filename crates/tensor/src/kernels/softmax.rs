@@ -209,19 +209,26 @@ fn shifted_exp<S: Scalar>(a: S, max: S) -> S {
 #[inline(always)]
 fn largest<S: Scalar>(x: &[S]) -> (S, usize) {
     let larger = |max: S, x: S| if x > max { x } else { max };
-    let chunks = x.chunks_exact(LANES);
     let mut max = S::neg_infinity();
+    if x.len() < LANES {
+        // Without a branch that nobody can predict.
+        let mut place = 0;
+        for (i, &x) in x.iter().enumerate() {
+            place = if x > max { i } else { place };
+            max = larger(max, x);
+        }
+        return (max, place);
+    }
+    let chunks = x.chunks_exact(LANES);
     for &x in chunks.remainder() {
         max = larger(max, x);
     }
-    if x.len() >= LANES {
-        let mut lanes = [S::neg_infinity(); LANES];
-        for chunk in chunks {
-            for (lane, &x) in lanes.iter_mut().zip(chunk) {
-                *lane = larger(*lane, x);
-            }
+    let mut lanes = [S::neg_infinity(); LANES];
+    for chunk in chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane = larger(*lane, x);
         }
-        max = larger(max, fold_lanes(lanes, larger));
     }
+    max = larger(max, fold_lanes(lanes, larger));
     (max, x.iter().position(|&x| x == max).unwrap_or(0))
 }

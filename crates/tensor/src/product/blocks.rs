@@ -31,11 +31,18 @@ pub(super) struct Sizes {
 /// second-level cache, and so do the fewer rows of A, in half of it; the others, and B's columns,
 /// have a share of a last-level cache.
 const SIZES: Sizes = Sizes { depth: 1024, cols: 2048, stream: 4 << 20, rows: 256 << 10 };
-/// B is packed if more strips of rows than this use it, an A given by its columns if more panels
-/// than this do.
+/// Rows of B that lie far apart are packed if more strips of rows than this use them, columns of A if
+/// more panels than this do.
 const FEW: usize = 3;
 /// Bytes that a first-level cache and its page table hold together.
 const NEAR_BYTES: usize = 32 << 10;
+
+/// Whether so many rows, at this distance from each other, lie so far apart that each needs a page of
+/// its own.
+#[inline(always)]
+fn is_far<T>(distance: usize, rows: usize) -> bool {
+    distance * rows * size_of::<T>() > NEAR_BYTES
+}
 
 /// A range in blocks of a size, the last one smaller.
 #[inline(always)]
@@ -89,13 +96,18 @@ impl<T: Lanes> Part<T> {
         }
     }
 
+    /// Whether rows of B, so many at a time, are better packed: a panel's lie far apart, and many use it.
+    #[inline(always)]
+    fn packing_b_pays(&self, depth: usize) -> bool {
+        self.rows.len() > FEW * MAX_ROWS && is_far::<T>(self.b.row, depth)
+    }
+
     /// Whether it is one panel of B that need not be packed.
     #[inline(always)]
     fn is_one_panel<S: Simd>(&self) -> bool {
         let n = self.cols.len();
-        self.b.row != 1
-            && self.rows.len() <= FEW * MAX_ROWS
-            && (n == T::lanes::<S>() || n == width::<T, S>())
+        let whole = n == T::lanes::<S>() || n == width::<T, S>();
+        whole && self.b.row != 1 && !self.packing_b_pays(self.k)
     }
 
     /// One panel of B, read where it stands.
@@ -127,10 +139,9 @@ impl<T: Lanes> Part<T> {
         // In factors, and the elements of the inner dimension in them.
         let depth = evenly(self.k.div_ceil(R::VALUES), sizes.depth).max(1);
         let (m, n) = (self.rows.len(), self.cols.len());
-        let pack_b = R::PACKED || self.b.row == 1 || m > FEW * MAX_ROWS;
-        // Rows of A are read along themselves, and so are columns, unless they lie so far apart
-        // that each needs a page of its own.
-        let far = self.a.row == 1 && self.a.col * depth * size_of::<T>() > NEAR_BYTES;
+        let pack_b = R::PACKED || self.b.row == 1 || self.packing_b_pays(depth);
+        // Rows of A are read along themselves, and so are columns that lie near each other.
+        let far = self.a.row == 1 && is_far::<T>(self.a.col, depth);
         let pack_a = R::PACKED || far && n > FEW * width;
         let row_bytes = depth * size_of::<R::Factor>();
         let all = m * row_bytes <= sizes.stream;
