@@ -240,10 +240,15 @@ impl<S: Scalar> Terms<'_, S> {
             return;
         }
         match self.weights {
-            None => e.iter_mut().for_each(|e| *e = *e * factor - share),
+            None => {
+                for e in &mut *e {
+                    *e = *e * factor - share;
+                }
+            }
             Some(weights) => {
-                let pairs = e.iter_mut().zip(weights);
-                pairs.for_each(|(e, &w)| *e = *e * factor - share * S::of(w));
+                for (e, &w) in e.iter_mut().zip(weights) {
+                    *e = *e * factor - share * S::of(w);
+                }
             }
         }
         e[class] -= hard;
@@ -279,8 +284,9 @@ impl<S: Scalar> Terms<'_, S> {
             None => {
                 let total = sum_triples(y, y, y, |y, _, _| self.soft(y));
                 let factor = total * scale / sum;
-                let pairs = e.iter_mut().zip(y);
-                pairs.for_each(|(e, &y)| *e = *e * factor - self.soft(y) * scale);
+                for (e, &y) in e.iter_mut().zip(y) {
+                    *e = *e * factor - self.soft(y) * scale;
+                }
             }
         }
     }

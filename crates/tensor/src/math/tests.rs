@@ -30,6 +30,28 @@ fn sweep(low: f64, high: f64) -> impl Iterator<Item = f64> {
     (0..=steps).map(move |i| low + (high - low) * f64::from(i) / f64::from(steps))
 }
 
+/// A sweep of the range, and of small numbers in it.
+fn points(low: f64, high: f64) -> impl Iterator<Item = f64> {
+    let small = sweep(-1.0, 1.0).map(|t| t * t * t * 1e-3);
+    sweep(low, high).chain(small.filter(move |&x| x >= low))
+}
+
+fn assert_within_3_ulp<S: Scalar>(
+    name: &str,
+    points: impl Iterator<Item = S>,
+    ulps: impl Fn(S) -> f64,
+) {
+    let (mut worst, mut at) = (0.0, S::zero());
+    for x in points {
+        let error = ulps(x);
+        if error > worst {
+            (worst, at) = (error, x);
+        }
+    }
+    println!("{name} {}: {worst:.2} ulp at {at:e}", S::NAME);
+    assert!(worst <= 3.0, "{name} {}: {worst} ulp at {at:e}", S::NAME);
+}
+
 /// f32 over its whole range against f64, where the exact value is known to more digits.
 #[test]
 fn f32_functions_are_within_3_ulp() {
@@ -43,16 +65,8 @@ fn f32_functions_are_within_3_ulp() {
         ("softplus", softplus, |x| x.max(0.0) + (-x.abs()).exp().ln_1p(), -104.0, 104.0),
     ];
     for (name, ours, exact, low, high) in functions {
-        let (mut worst, mut at) = (0.0, 0.0);
-        let small = sweep(-1.0, 1.0).map(|t| t * t * t * 1e-3);
-        for x in sweep(low, high).chain(small.filter(|&x| x >= low)).map(|x| x as f32) {
-            let error = ulps_f32(ours(x), exact(f64::from(x)));
-            if error > worst {
-                (worst, at) = (error, x);
-            }
-        }
-        println!("{name} f32: {worst:.2} ulp at {at:e}");
-        assert!(worst <= 3.0, "{name} f32: {worst} ulp at {at:e}");
+        let points = points(low, high).map(|x| x as f32);
+        assert_within_3_ulp(name, points, |x| ulps_f32(ours(x), exact(f64::from(x))));
     }
 }
 
@@ -70,16 +84,7 @@ fn f64_functions_are_within_3_ulp_of_std() {
         ("softplus", softplus, |x| x.max(0.0) + (-x.abs()).exp().ln_1p(), -750.0, 750.0),
     ];
     for (name, ours, exact, low, high) in functions {
-        let (mut worst, mut at) = (0.0, 0.0);
-        let small = sweep(-1.0, 1.0).map(|t| t * t * t * 1e-3);
-        for x in sweep(low, high).chain(small.filter(|&x| x >= low)) {
-            let error = ulps_f64(ours(x), exact(x));
-            if error > worst {
-                (worst, at) = (error, x);
-            }
-        }
-        println!("{name} f64: {worst} ulp at {at:e}");
-        assert!(worst <= 3.0, "{name} f64: {worst} ulp at {at:e}");
+        assert_within_3_ulp(name, points(low, high), |x| ulps_f64(ours(x), exact(x)));
     }
 }
 

@@ -34,11 +34,11 @@ const SIZES: Sizes = Sizes { depth: 1024, cols: 2048, stream: 4 << 20, rows: 256
 /// Rows of B that lie far apart are packed if more strips of rows than this use them, columns of A if
 /// more panels than this do.
 const FEW: usize = 3;
-/// Bytes that a first-level cache and its page table hold together.
+/// Bytes over which rows may be spread to be near each other.
 const NEAR_BYTES: usize = 32 << 10;
 
-/// Whether so many rows, at this distance from each other, lie so far apart that each needs a page of
-/// its own.
+/// Whether so many rows, this many elements from one to the next, lie so far apart that a first-level
+/// cache and its page table do not hold them together.
 #[inline(always)]
 fn is_far<T>(distance: usize, rows: usize) -> bool {
     distance * rows * size_of::<T>() > NEAR_BYTES
@@ -96,7 +96,8 @@ impl<T: Lanes> Part<T> {
         }
     }
 
-    /// Whether rows of B, so many at a time, are better packed: a panel's lie far apart, and many use it.
+    /// Whether a B given by its rows, `depth` of them at a time, is better packed: they lie far apart, and
+    /// many strips use them.
     #[inline(always)]
     fn packing_b_pays(&self, depth: usize) -> bool {
         self.rows.len() > FEW * MAX_ROWS && is_far::<T>(self.b.row, depth)
