@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use chainrule::file::tensor_names;
 use chainrule::layers::ParamKind;
-use chainrule::tensor::{Precision, Threads};
+use chainrule::tensor::{Precision, Threads, instruction_set};
 use chainrule::{Model, ModelInfo, TargetInfo, TrainingInfo};
 use serde_json::json;
 
@@ -24,11 +24,20 @@ pub(crate) fn run(args: &Info, output: &mut Output) -> Result<ExitCode> {
     let threads = Threads::available().count();
     output.titled(
         "machine",
-        format_args!("{} to use; {}", plural(threads, "thread"), bf16_products()),
+        format_args!(
+            "{} to use; {} vectors; {}",
+            plural(threads, "thread"),
+            instruction_set(),
+            bf16_products()
+        ),
     );
     output.record(
         "machine",
-        json!({ "threads": threads, "bf16_instructions": Precision::bf16_instructions() }),
+        json!({
+            "threads": threads,
+            "instruction_set": instruction_set(),
+            "bf16_instructions": Precision::bf16_instructions(),
+        }),
     );
     Ok(ExitCode::SUCCESS)
 }

@@ -22,6 +22,6 @@ pub use matrix::Matrix;
 pub use num_traits;
 pub use product::{affine, mul_nn, mul_nt, mul_tn};
 pub use scalar::Scalar;
-pub use simd::vectorised;
+pub use simd::{instruction_set, vectorised};
 pub use threads::Threads;
 pub use view::{MatrixView, MatrixViewMut};

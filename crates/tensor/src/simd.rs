@@ -17,6 +17,25 @@ pub(crate) fn arch() -> Arch {
     })
 }
 
+/// Whose vectors products and elementwise loops use in this process: `"AVX-512"`, `"AVX2"`, `"NEON"`,
+/// or `"portable"` for what the build's target has by itself. [`vectorised`] says what decides it.
+///
+/// ```
+/// let found = chainrule_tensor::instruction_set();
+/// assert!(["AVX-512", "AVX2", "NEON", "portable"].contains(&found));
+/// ```
+pub fn instruction_set() -> &'static str {
+    match arch() {
+        #[cfg(target_arch = "x86_64")]
+        Arch::V4(_) => "AVX-512",
+        #[cfg(target_arch = "x86_64")]
+        Arch::V3(_) => "AVX2",
+        #[cfg(target_arch = "aarch64")]
+        Arch::Neon(_) => "NEON",
+        _ => "portable",
+    }
+}
+
 /// Runs `f` compiled for the widest vectors this processor has.
 ///
 /// Loops over slices inside `f` that the compiler can vectorise then use AVX-512 or AVX2 where
@@ -68,5 +87,6 @@ mod tests {
         if asked == "avx2" && there {
             assert!(matches!(arch(), Arch::V3(_)));
         }
+        assert_eq!(instruction_set() == "portable", matches!(arch(), Arch::Scalar));
     }
 }

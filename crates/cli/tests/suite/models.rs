@@ -139,6 +139,18 @@ fn info_tells_what_the_file_holds() {
 }
 
 #[test]
+fn info_tells_whose_vectors_are_used() {
+    let lab = Lab::new();
+    let set = json(&lab.ok("info --json"))[0]["instruction_set"].as_str().unwrap().to_owned();
+    assert!(lab.ok("info").contains(&format!("; {set} vectors; ")));
+    let mut command = lab.command();
+    let asked = command.env("CHAINRULE_SIMD", "portable").args(["info", "--json"]);
+    let records = json(&String::from_utf8(asked.output().unwrap().stdout).unwrap());
+    assert_eq!(records[0]["instruction_set"], "portable");
+    assert_eq!(records[0]["bf16_instructions"], false);
+}
+
+#[test]
 fn info_tells_how_bf16_is_computed_and_that_a_model_was_trained_so() {
     let lab = Lab::new();
     lab.ok("train --epochs 2 --precision bf16 --json");
