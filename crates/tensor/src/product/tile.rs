@@ -11,6 +11,9 @@ use super::lanes::{Lanes, MAX_SIDE};
 pub(super) const MAX_ROWS: usize = 6;
 /// Vectors in a row of a tile.
 pub(super) const VECTORS: usize = 2;
+/// Steps along the inner dimension at a time, so that few instructions but the multiplications are left:
+/// a core whose other hardware thread is busy starts half as many. (With 8 the compiler keeps sums in memory.)
+const UNROLLED: usize = 4;
 
 /// What the sums of a tile start from.
 #[derive(Clone, Copy)]
@@ -93,7 +96,7 @@ pub(super) fn strips(rows: usize) -> impl Iterator<Item = Range<usize>> {
 /// The rows of A that a panel is multiplied with, in factors `F`.
 #[derive(Clone, Copy)]
 pub(super) enum Left<F> {
-    /// `A[i][p]` at `data + i * row + p * col`.
+    /// `A[i][p]` at `data + i * row + p * col`; one of the two is 1.
     Strided { data: *const F, row: usize, col: usize },
     /// Strip after strip, each column by column.
     Packed(*const F),
@@ -126,7 +129,7 @@ impl<F: Copy, T: Lanes> Panel<F, T> {
     where
         R: Arithmetic<Factor = F, Element = T>,
     {
-        // Rows side by side in memory are reached without a multiplication.
+        // Either rows or columns of A are side by side in memory; the compiler is told which.
         let unit = match self.a {
             Left::Strided { row, .. } => row == 1,
             Left::Packed(_) => true,
@@ -168,7 +171,7 @@ impl<F: Copy, T: Lanes> Panel<F, T> {
                         let tile = Tile {
                             a,
                             a_row: if UNIT { 1 } else { a_row },
-                            a_col,
+                            a_col: if UNIT { a_col } else { 1 },
                             b: self.b,
                             b_step: self.b_step,
                             c: self.c.from(i, 0),
@@ -245,8 +248,8 @@ impl<F: Copy, T: Lanes> Tile<F, T> {
         R: Arithmetic<Factor = F, Element = T>,
     {
         let Self { a, a_row, a_col, b, b_step, c, cols, k, start } = self;
-        let (simd, lanes) = (how.simd(), T::lanes::<R::Simd>());
-        // In registers, as long as nothing points into it or copies it as a whole.
+        let simd = how.simd();
+        // In registers, as long as nothing that is not inlined points into it or copies it as a whole.
         let mut sums: [[Sums<R>; VECS]; ROWS] = [[T::splat(simd, T::zero()); VECS]; ROWS];
         // SAFETY: the caller promises that the operands may be read and the destination written
         // at these places.
@@ -277,25 +280,49 @@ impl<F: Copy, T: Lanes> Tile<F, T> {
                     }
                 }
             }
-            for p in 0..k {
-                let b = b.add(p * b_step);
-                // There is no factor 0 to begin with.
-                let mut row = [how.load(b); VECS];
-                for (v, row) in row.iter_mut().enumerate().skip(1) {
-                    *row = how.load(b.add(v * lanes));
+            let whole = k / UNROLLED * UNROLLED;
+            for p in (0..whole).step_by(UNROLLED) {
+                for p in p..p + UNROLLED {
+                    let (a, b) = (a.add(p * a_col), b.add(p * b_step));
+                    add_products(how, a, a_row, b, &mut sums);
                 }
-                let a = a.add(p * a_col);
-                for (i, sums) in sums.iter_mut().enumerate() {
-                    let factor = how.splat(*a.add(i * a_row));
-                    for (sum, row) in sums.iter_mut().zip(row) {
-                        *sum = how.mul_add(factor, row, *sum);
-                    }
-                }
+            }
+            for p in whole..k {
+                add_products(how, a.add(p * a_col), a_row, b.add(p * b_step), &mut sums);
             }
             for (i, sums) in sums.iter().enumerate() {
                 for (v, &sum) in sums.iter().enumerate() {
                     store::<T, R::Simd>(simd, sum, c.at(i, 0), v, cols);
                 }
+            }
+        }
+    }
+}
+
+/// Adds to `sums[i][v]` the factor at `a + i * a_row` times vector `v` at `b`.
+///
+/// # Safety
+/// `ROWS` factors must be readable there, and `VECS` vectors of them at `b`.
+#[inline(always)]
+unsafe fn add_products<R: Arithmetic, const ROWS: usize, const VECS: usize>(
+    how: R,
+    a: *const R::Factor,
+    a_row: usize,
+    b: *const R::Factor,
+    sums: &mut [[Sums<R>; VECS]; ROWS],
+) {
+    let lanes = R::Element::lanes::<R::Simd>();
+    // SAFETY: by the caller.
+    unsafe {
+        // There is no factor 0 to begin with.
+        let mut row = [how.load(b); VECS];
+        for (v, row) in row.iter_mut().enumerate().skip(1) {
+            *row = how.load(b.add(v * lanes));
+        }
+        for (i, sums) in sums.iter_mut().enumerate() {
+            let factor = how.splat(*a.add(i * a_row));
+            for (sum, row) in sums.iter_mut().zip(row) {
+                *sum = how.mul_add(factor, row, *sum);
             }
         }
     }
