@@ -34,6 +34,13 @@ const SIZES: Sizes = Sizes { depth: 1024, cols: 2048, stream: 4 << 20, rows: 256
 /// Rows of B that lie far apart are packed if more strips of rows than this use them, columns of A if
 /// more panels than this do.
 const FEW: usize = 3;
+/// Rows of A are packed where more panels than this use them and vectors have 32 bytes or fewer: a tile needs
+/// twice as much of A for an operation then as with 64.
+const MANY: usize = 24;
+/// Bytes of a row of B that are packed at a time: where rows lie far apart, each is a page of its own.
+const GROUP_BYTES: usize = 256;
+/// Rows of B that are packed into the panels of a group before the next ones are.
+const PIECE: usize = 16;
 /// Bytes over which rows may be spread to be near each other.
 const NEAR_BYTES: usize = 32 << 10;
 
@@ -143,15 +150,21 @@ impl<T: Lanes> Part<T> {
         let pack_b = R::PACKED || self.b.row == 1 || self.packing_b_pays(depth);
         // Rows of A are read along themselves, and so are columns that lie near each other.
         let far = self.a.row == 1 && is_far::<T>(self.a.col, depth);
-        let pack_a = R::PACKED || far && n > FEW * width;
+        let narrow = size_of::<T::Vector<R::Simd>>() <= 32;
+        let many = n > MANY * width;
+        let pack_a = R::PACKED || far && n > FEW * width || self.a.row != 1 && narrow && many;
         let row_bytes = depth * size_of::<R::Factor>();
         let all = m * row_bytes <= sizes.stream;
         let height = if all { m } else { evenly(m, sizes.rows / row_bytes) };
-        // A panel that one block of rows uses is packed when its turn comes, and is near then; so
+        // Panels that one block of rows uses are packed when their turn comes, and are near then; so
         // is, of a B that is not packed, the last one, if its vectors are not whole.
-        let whole_b = pack_b && height < m;
-        let b_room = match (whole_b, pack_b || n % width > 0) {
-            (true, _) => n.min(sizes.cols).div_ceil(width) * width * depth + pack::SPILL,
+        let group = match (height < m, self.b.row) {
+            (true, _) => sizes.cols,
+            (false, 1) => width,
+            (false, _) => (GROUP_BYTES / size_of::<T>()).next_multiple_of(width),
+        };
+        let b_room = match (pack_b, n % width > 0) {
+            (true, _) => n.min(group).next_multiple_of(width) * depth + pack::SPILL,
             (false, true) => width * depth + pack::SPILL,
             (false, false) => 0,
         };
@@ -163,7 +176,7 @@ impl<T: Lanes> Part<T> {
                 packed_b: b.cast(),
                 packed_a: a.cast(),
                 pack_b,
-                whole_b,
+                group,
                 pack_a,
                 height,
             };
@@ -187,8 +200,8 @@ struct Block<'a, T, F> {
     packed_b: *mut F,
     packed_a: *mut F,
     pack_b: bool,
-    /// B before all rows, instead of panel by panel.
-    whole_b: bool,
+    /// Columns of B that are packed at a time: if there are several blocks of rows, all.
+    group: usize,
     pack_a: bool,
     /// Rows of A at a time.
     height: usize,
@@ -205,42 +218,44 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
         let k = inner.len().div_ceil(R::VALUES);
         // SAFETY: `rows`, `cols` and `inner` lie within the operands, which the public functions
         // have checked against each other; the packed operands have room for `height × k` factors,
-        // and for those of the block's columns (whole panels) or of one panel. Operands that are
+        // and for those of a group's columns (whole panels) or of one panel. Operands that are
         // not packed are their own factors.
         unsafe {
-            if self.whole_b {
-                self.fill_b(how, cols.clone(), inner.clone());
-            }
-            for rows in blocks_of(rows.clone(), self.height) {
+            for block in blocks_of(rows.clone(), self.height) {
                 if self.pack_a {
-                    self.fill_a(how, rows.clone(), inner.clone());
+                    self.fill_a(how, block.clone(), inner.clone());
                 }
-                for j in blocks_of(cols.clone(), width::<T, R::Simd>()) {
-                    let (b, b_step) = self.panel(how, &cols, &j, &inner);
-                    let i = rows.start;
-                    let a = if self.pack_a {
-                        Left::Packed(self.packed_a.cast_const())
-                    } else {
-                        let data = a.at(i, inner.start).cast();
-                        Left::Strided { data, row: a.row, col: a.col }
-                    };
-                    Panel {
-                        a,
-                        b,
-                        b_step,
-                        c: c.from(i, j.start),
-                        rows: rows.len(),
-                        cols: j.len(),
-                        k,
-                        start: start.at(i, j.start),
+                for group in blocks_of(cols.clone(), self.group) {
+                    if self.pack_b && block.start == rows.start {
+                        self.fill_b(how, group.clone(), inner.clone());
                     }
-                    .run(how);
+                    for j in blocks_of(group.clone(), width::<T, R::Simd>()) {
+                        let (b, b_step) = self.panel(how, &group, &j, &inner);
+                        let i = block.start;
+                        let a = if self.pack_a {
+                            Left::Packed(self.packed_a.cast_const())
+                        } else {
+                            let data = a.at(i, inner.start).cast();
+                            Left::Strided { data, row: a.row, col: a.col }
+                        };
+                        Panel {
+                            a,
+                            b,
+                            b_step,
+                            c: c.from(i, j.start),
+                            rows: block.len(),
+                            cols: j.len(),
+                            k,
+                            start: start.at(i, j.start),
+                        }
+                        .run(how);
+                    }
                 }
             }
         }
     }
 
-    /// Where the panel of the columns `j` begins, and the distance between its rows.
+    /// Where the panel of the columns `j` of a group begins, and the distance between its rows.
     ///
     /// # Safety
     /// As in [`Block::run`].
@@ -248,7 +263,7 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
     unsafe fn panel<R>(
         &self,
         how: R,
-        cols: &Range<usize>,
+        group: &Range<usize>,
         j: &Range<usize>,
         inner: &Range<usize>,
     ) -> (*const F, usize)
@@ -258,10 +273,10 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
         let (width, b) = (panel_width::<T, R::Simd>(j.len()), self.part.b);
         // SAFETY: by the caller.
         unsafe {
-            if self.whole_b {
+            if self.pack_b {
                 let k = inner.len().div_ceil(R::VALUES);
-                (self.packed_b.add((j.start - cols.start) * k).cast_const(), width)
-            } else if !self.pack_b && j.len() == width {
+                (self.packed_b.add((j.start - group.start) * k).cast_const(), width)
+            } else if j.len() == width {
                 (b.at(inner.start, j.start).cast(), b.row)
             } else {
                 self.fill_b(how, j.clone(), inner.clone());
@@ -270,7 +285,8 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
         }
     }
 
-    /// Packs the columns `cols` of B over `inner`, panel by panel.
+    /// Packs the columns `cols` of B over `inner`, panel by panel; a B given by its rows in pieces of a few
+    /// rows, if a panel's rows do not spill into the next panel.
     ///
     /// # Safety
     /// The ranges must lie within B, with room for the panels of `cols`.
@@ -280,28 +296,35 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
         R: Arithmetic<Element = T, Factor = F>,
     {
         let (b, k) = (self.part.b, inner.len().div_ceil(R::VALUES));
+        let whole_lines = width::<T, R::Simd>() % pack::LINE == 0;
+        let piece = if b.row != 1 && whole_lines { PIECE } else { inner.len() };
         how.vectorize(
             #[inline(always)]
             || {
-                for j in blocks_of(cols.clone(), width::<T, R::Simd>()) {
-                    let width = panel_width::<T, R::Simd>(j.len());
-                    // SAFETY: by the caller.
-                    unsafe {
-                        let panel = self.packed_b.add((j.start - cols.start) * k);
-                        let from = b.at(inner.start, j.start);
-                        match b.row {
-                            1 => pack::transposed(
-                                how,
-                                from,
-                                b.col,
-                                j.len(),
-                                inner.len(),
-                                panel,
-                                width,
-                            ),
-                            _ => pack::rows(how, from, b.row, j.len(), inner.len(), panel, width),
+                for p in blocks_of(inner.clone(), piece) {
+                    for j in blocks_of(cols.clone(), width::<T, R::Simd>()) {
+                        let width = panel_width::<T, R::Simd>(j.len());
+                        let before = (p.start - inner.start) / R::VALUES;
+                        // SAFETY: by the caller.
+                        unsafe {
+                            let panel = self.packed_b.add((j.start - cols.start) * k);
+                            let panel = panel.add(before * width);
+                            let from = b.at(p.start, j.start);
+                            match b.row {
+                                1 => pack::transposed(
+                                    how,
+                                    from,
+                                    b.col,
+                                    j.len(),
+                                    p.len(),
+                                    panel,
+                                    width,
+                                ),
+                                _ => pack::rows(how, from, b.row, j.len(), p.len(), panel, width),
+                            }
+                            let factors = width * p.len().div_ceil(R::VALUES);
+                            how.finish(std::slice::from_raw_parts_mut(panel, factors));
                         }
-                        how.finish(std::slice::from_raw_parts_mut(panel, width * k));
                     }
                 }
             },
