@@ -21,13 +21,12 @@ pub(crate) fn run(args: &Info, output: &mut Output) -> Result<ExitCode> {
     if let Some(path) = &args.model {
         describe(path, output)?;
     }
-    let threads = Threads::available().count();
+    let (threads, vectors) = (Threads::available().count(), instruction_set()?);
     output.titled(
         "machine",
         format_args!(
-            "{} to use; {} vectors; {}",
+            "{} to use; {vectors} vectors; {}",
             plural(threads, "thread"),
-            instruction_set(),
             bf16_products()
         ),
     );
@@ -35,7 +34,7 @@ pub(crate) fn run(args: &Info, output: &mut Output) -> Result<ExitCode> {
         "machine",
         json!({
             "threads": threads,
-            "instruction_set": instruction_set(),
+            "instruction_set": vectors,
             "bf16_instructions": Precision::bf16_instructions(),
         }),
     );

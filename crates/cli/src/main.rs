@@ -22,6 +22,7 @@ mod worksheet;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
+use chainrule::tensor::instruction_set;
 use clap::Parser;
 
 use args::{Cli, Command};
@@ -56,6 +57,8 @@ const HELP: clap::error::ErrorKind =
     clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 
 fn run(command: Command, output: &mut Output) -> Result<ExitCode> {
+    // A variable that is mistyped must not go unnoticed.
+    instruction_set()?;
     match command {
         Command::Train(args) => train::run(&args, output),
         Command::Predict(args) => predict::run(&args, output),

@@ -44,6 +44,12 @@ pub enum TensorError {
         /// Why they could not be had.
         reason: String,
     },
+    /// The environment variable `CHAINRULE_SIMD` names no instruction set to do with.
+    #[error("CHAINRULE_SIMD is `{found}`; set it to avx2 or portable, or not at all")]
+    InstructionSet {
+        /// The name found.
+        found: String,
+    },
     /// No precision has this name.
     #[error("unknown precision `{found}`; there are f32 and bf16")]
     Precision {

@@ -1,31 +1,54 @@
 //! Run-time choice of the instruction set.
 
+use std::ffi::OsStr;
 use std::sync::OnceLock;
 
 use pulp::Arch;
 
-/// The widest vectors this processor has, looked up once. The environment variable
-/// `CHAINRULE_SIMD` asks for less, to test and measure it: `avx2` or `portable`.
+use crate::TensorError;
+
+/// The widest vectors this processor has, looked up once, or what [`asked`] finds instead; where that is
+/// nothing it knows, the widest.
 #[inline]
 pub(crate) fn arch() -> Arch {
-    static ARCH: OnceLock<Arch> = OnceLock::new();
-    *ARCH.get_or_init(|| match std::env::var("CHAINRULE_SIMD").as_deref() {
-        Ok("portable") => Arch::Scalar,
+    match found() {
+        Ok(arch) => *arch,
+        Err(_) => Arch::new(),
+    }
+}
+
+#[inline]
+fn found() -> &'static Result<Arch, TensorError> {
+    static FOUND: OnceLock<Result<Arch, TensorError>> = OnceLock::new();
+    FOUND.get_or_init(|| asked(&std::env::var_os("CHAINRULE_SIMD").unwrap_or_default()))
+}
+
+/// The environment variable `CHAINRULE_SIMD` asks for less than there is, to test and measure it:
+/// `avx2` or `portable`.
+fn asked(name: &OsStr) -> Result<Arch, TensorError> {
+    match name.to_str() {
+        Some("") => Ok(Arch::new()),
+        Some("portable") => Ok(Arch::Scalar),
         #[cfg(target_arch = "x86_64")]
-        Ok("avx2") => pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3),
-        _ => Arch::new(),
-    })
+        Some("avx2") => Ok(pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3)),
+        _ => Err(TensorError::InstructionSet { found: name.to_string_lossy().into_owned() }),
+    }
 }
 
 /// Whose vectors products and elementwise loops use in this process: `"AVX-512"`, `"AVX2"`, `"NEON"`,
 /// or `"portable"` for what the build's target has by itself. [`vectorised`] says what decides it.
 ///
+/// # Errors
+/// [`TensorError::InstructionSet`] if the environment variable `CHAINRULE_SIMD` asks for one that is
+/// not known; the widest there is computes then.
+///
 /// ```
-/// let found = chainrule_tensor::instruction_set();
+/// let found = chainrule_tensor::instruction_set()?;
 /// assert!(["AVX-512", "AVX2", "NEON", "portable"].contains(&found));
+/// # Ok::<(), chainrule_tensor::TensorError>(())
 /// ```
-pub fn instruction_set() -> &'static str {
-    match arch() {
+pub fn instruction_set() -> Result<&'static str, TensorError> {
+    Ok(match found().clone()? {
         #[cfg(target_arch = "x86_64")]
         Arch::V4(_) => "AVX-512",
         #[cfg(target_arch = "x86_64")]
@@ -33,7 +56,7 @@ pub fn instruction_set() -> &'static str {
         #[cfg(target_arch = "aarch64")]
         Arch::Neon(_) => "NEON",
         _ => "portable",
-    }
+    })
 }
 
 /// Runs `f` compiled for the widest vectors this processor has.
@@ -41,7 +64,8 @@ pub fn instruction_set() -> &'static str {
 /// Loops over slices inside `f` that the compiler can vectorise then use AVX-512 or AVX2 where
 /// they are found at run time, whatever the build's target; elsewhere they use the target's own
 /// (SSE2, NEON). The environment variable `CHAINRULE_SIMD`, read when the process first computes,
-/// asks for less than there is: `avx2` or `portable`. Arithmetic is not contracted into fused
+/// asks for less than there is: `avx2` or `portable` ([`instruction_set`] tells whether it was
+/// understood). Arithmetic is not contracted into fused
 /// operations, so an elementwise loop gives the same bits under each of them.
 ///
 /// What `f` does must be inlined into it, or it runs as compiled for the build's target: write
@@ -87,6 +111,16 @@ mod tests {
         if asked == "avx2" && there {
             assert!(matches!(arch(), Arch::V3(_)));
         }
-        assert_eq!(instruction_set() == "portable", matches!(arch(), Arch::Scalar));
+        assert_eq!(instruction_set() == Ok("portable"), matches!(arch(), Arch::Scalar));
+    }
+
+    #[test]
+    fn what_is_asked_for_must_be_known() {
+        for name in ["avx", "AVX2", " avx2", "sse2"] {
+            let error = asked(name.as_ref()).unwrap_err();
+            assert_eq!(error, TensorError::InstructionSet { found: name.to_owned() });
+        }
+        assert!(asked("".as_ref()).is_ok() && asked("avx2".as_ref()).is_ok());
+        assert!(matches!(asked("portable".as_ref()), Ok(Arch::Scalar)));
     }
 }

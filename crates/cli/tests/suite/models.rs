@@ -151,6 +151,19 @@ fn info_tells_whose_vectors_are_used() {
 }
 
 #[test]
+fn vectors_that_are_not_known_are_refused() {
+    let lab = Lab::new();
+    for arguments in [&["info"][..], &["train", "--epochs", "1"]] {
+        let mut command = lab.command();
+        let output = command.env("CHAINRULE_SIMD", "avx").args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains("CHAINRULE_SIMD is `avx`; set it to avx2 or portable"), "{told}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
 fn info_tells_how_bf16_is_computed_and_that_a_model_was_trained_so() {
     let lab = Lab::new();
     lab.ok("train --epochs 2 --precision bf16 --json");
