@@ -34,8 +34,8 @@ const SIZES: Sizes = Sizes { depth: 1024, cols: 2048, stream: 4 << 20, rows: 256
 /// Rows of B that lie far apart are packed if more strips of rows than this use them, columns of A if
 /// more panels than this do.
 const FEW: usize = 3;
-/// Rows of A are packed where more panels than this use them and vectors have 32 bytes or fewer: a tile needs
-/// twice as much of A for an operation then as with 64.
+/// Rows of A, which are read along themselves, are packed if more panels than this use them and vectors
+/// have 32 bytes or fewer: a tile needs twice as much of A for an operation then as with 64.
 const MANY: usize = 24;
 /// Bytes of a row of B that are packed at a time: where rows lie far apart, each is a page of its own.
 const GROUP_BYTES: usize = 256;
@@ -148,11 +148,11 @@ impl<T: Lanes> Part<T> {
         let depth = evenly(self.k.div_ceil(R::VALUES), sizes.depth).max(1);
         let (m, n) = (self.rows.len(), self.cols.len());
         let pack_b = R::PACKED || self.b.row == 1 || self.packing_b_pays(depth);
-        // Rows of A are read along themselves, and so are columns that lie near each other.
-        let far = self.a.row == 1 && is_far::<T>(self.a.col, depth);
-        let narrow = size_of::<T::Vector<R::Simd>>() <= 32;
-        let many = n > MANY * width;
-        let pack_a = R::PACKED || far && n > FEW * width || self.a.row != 1 && narrow && many;
+        let pack_a = R::PACKED
+            || match self.a.row {
+                1 => is_far::<T>(self.a.col, depth) && n > FEW * width,
+                _ => size_of::<T::Vector<R::Simd>>() <= 32 && n > MANY * width,
+            };
         let row_bytes = depth * size_of::<R::Factor>();
         let all = m * row_bytes <= sizes.stream;
         let height = if all { m } else { evenly(m, sizes.rows / row_bytes) };
