@@ -44,7 +44,7 @@ pub enum TensorError {
         /// Why they could not be had.
         reason: String,
     },
-    /// The environment variable `CHAINRULE_SIMD` names no instruction set to do with.
+    /// The environment variable `CHAINRULE_SIMD` names no instruction set that can be asked for.
     #[error("CHAINRULE_SIMD is `{found}`; set it to avx2 or portable, or not at all")]
     InstructionSet {
         /// The name found.

@@ -18,6 +18,7 @@
 
 mod arithmetic;
 mod blocks;
+mod destination;
 #[cfg(target_arch = "x86_64")]
 mod dot;
 mod lanes;

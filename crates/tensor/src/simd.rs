@@ -7,8 +7,7 @@ use pulp::Arch;
 
 use crate::TensorError;
 
-/// The widest vectors this processor has, looked up once, or what [`asked`] finds instead; where that is
-/// nothing it knows, the widest.
+/// The vectors to use, looked up once: those that [`asked`] finds, or the widest if it knows no such.
 #[inline]
 pub(crate) fn arch() -> Arch {
     match found() {
@@ -23,14 +22,16 @@ fn found() -> &'static Result<Arch, TensorError> {
     FOUND.get_or_init(|| asked(&std::env::var_os("CHAINRULE_SIMD").unwrap_or_default()))
 }
 
-/// The environment variable `CHAINRULE_SIMD` asks for less than there is, to test and measure it:
-/// `avx2` or `portable`.
+/// What the environment variable `CHAINRULE_SIMD` asks for, to test and measure less than there is:
+/// `avx2` (without it, portable) or `portable`; empty, the widest.
 fn asked(name: &OsStr) -> Result<Arch, TensorError> {
     match name.to_str() {
         Some("") => Ok(Arch::new()),
         Some("portable") => Ok(Arch::Scalar),
         #[cfg(target_arch = "x86_64")]
         Some("avx2") => Ok(pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3)),
+        #[cfg(not(target_arch = "x86_64"))]
+        Some("avx2") => Ok(Arch::Scalar),
         _ => Err(TensorError::InstructionSet { found: name.to_string_lossy().into_owned() }),
     }
 }
@@ -65,8 +66,8 @@ pub fn instruction_set() -> Result<&'static str, TensorError> {
 /// they are found at run time, whatever the build's target; elsewhere they use the target's own
 /// (SSE2, NEON). The environment variable `CHAINRULE_SIMD`, read when the process first computes,
 /// asks for less than there is: `avx2` or `portable` ([`instruction_set`] tells whether it was
-/// understood). Arithmetic is not contracted into fused
-/// operations, so an elementwise loop gives the same bits under each of them.
+/// understood). Arithmetic is not contracted into fused operations, so an elementwise loop gives the
+/// same bits under each of them.
 ///
 /// What `f` does must be inlined into it, or it runs as compiled for the build's target: write
 /// `#[inline(always)]` before the closure and those it calls, and plain `for` loops, since the

@@ -9,9 +9,10 @@ use std::ops::Range;
 use pulp::Simd;
 
 use super::arithmetic::Arithmetic;
+use super::destination::Start;
 use super::lanes::Lanes;
 use super::part::Part;
-use super::tile::{Left, MAX_ROWS, Panel, Start, VECTORS, strips};
+use super::tile::{Left, MAX_ROWS, Panel, VECTORS, strips};
 use super::{pack, scratch};
 
 /// How large blocks are.
@@ -297,32 +298,34 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
     {
         let (b, k) = (self.part.b, inner.len().div_ceil(R::VALUES));
         let whole_lines = width::<T, R::Simd>() % pack::LINE == 0;
-        let piece = if b.row != 1 && whole_lines { PIECE } else { inner.len() };
+        let at_a_time = if b.row != 1 && whole_lines { PIECE } else { inner.len() };
         how.vectorize(
             #[inline(always)]
             || {
-                for p in blocks_of(inner.clone(), piece) {
+                for piece in blocks_of(inner.clone(), at_a_time) {
                     for j in blocks_of(cols.clone(), width::<T, R::Simd>()) {
                         let width = panel_width::<T, R::Simd>(j.len());
-                        let before = (p.start - inner.start) / R::VALUES;
+                        let before = (piece.start - inner.start) / R::VALUES;
                         // SAFETY: by the caller.
                         unsafe {
                             let panel = self.packed_b.add((j.start - cols.start) * k);
                             let panel = panel.add(before * width);
-                            let from = b.at(p.start, j.start);
+                            let from = b.at(piece.start, j.start);
                             match b.row {
                                 1 => pack::transposed(
                                     how,
                                     from,
                                     b.col,
                                     j.len(),
-                                    p.len(),
+                                    piece.len(),
                                     panel,
                                     width,
                                 ),
-                                _ => pack::rows(how, from, b.row, j.len(), p.len(), panel, width),
+                                _ => {
+                                    pack::rows(how, from, b.row, j.len(), piece.len(), panel, width)
+                                }
                             }
-                            let factors = width * p.len().div_ceil(R::VALUES);
+                            let factors = width * piece.len().div_ceil(R::VALUES);
                             how.finish(std::slice::from_raw_parts_mut(panel, factors));
                         }
                     }

@@ -5,8 +5,8 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::arithmetic::{Plain, Rounded};
+use super::destination::{Destination, Start};
 use super::lanes::Lanes;
-use super::tile::{Destination, Start};
 use super::{Begin, Operand, vector};
 use crate::{MatrixViewMut, Scalar};
 

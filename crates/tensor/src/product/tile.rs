@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use pulp::Simd;
-
 use super::arithmetic::{Arithmetic, Sums};
-use super::lanes::{Lanes, MAX_SIDE};
+use super::destination::{Destination, Start, load, store, store_columns};
+use super::lanes::Lanes;
 
 /// The most rows of a tile.
 pub(super) const MAX_ROWS: usize = 6;
@@ -14,66 +13,6 @@ pub(super) const VECTORS: usize = 2;
 /// Steps along the inner dimension at a time, so that few instructions but the multiplications are left:
 /// a core whose other hardware thread is busy starts half as many. (With 8 the compiler keeps sums in memory.)
 const UNROLLED: usize = 4;
-
-/// What the sums of a tile start from.
-#[derive(Clone, Copy)]
-pub(super) enum Start<T> {
-    /// 0.
-    Zero,
-    /// What stands in the destination.
-    Destination,
-    /// The same row of values for all rows.
-    Row(*const T),
-    /// The same column of values for all columns.
-    Column(*const T),
-}
-
-impl<T> Start<T> {
-    /// Of the part of C whose first element is (i, j).
-    ///
-    /// # Safety
-    /// That element must exist.
-    #[inline(always)]
-    pub(super) unsafe fn at(self, i: usize, j: usize) -> Self {
-        // SAFETY: a row has a value for every column of C, a column one for every row.
-        unsafe {
-            match self {
-                Self::Row(row) => Self::Row(row.add(j)),
-                Self::Column(column) => Self::Column(column.add(i)),
-                start => start,
-            }
-        }
-    }
-}
-
-/// C in memory: element (i, j) at `data + i * row + j * col`; one of the two is 1.
-#[derive(Clone, Copy)]
-pub(super) struct Destination<T> {
-    pub(super) data: *mut T,
-    pub(super) row: usize,
-    pub(super) col: usize,
-}
-
-impl<T> Destination<T> {
-    /// # Safety
-    /// The element must exist.
-    #[inline(always)]
-    pub(super) unsafe fn at(self, i: usize, j: usize) -> *mut T {
-        // SAFETY: the caller promises that it lies in C.
-        unsafe { self.data.add(i * self.row + j * self.col) }
-    }
-
-    /// The part whose first element is (i, j).
-    ///
-    /// # Safety
-    /// As [`Destination::at`].
-    #[inline(always)]
-    pub(super) unsafe fn from(self, i: usize, j: usize) -> Self {
-        let Self { data, row, col } = self;
-        // SAFETY: the caller promises that it lies in C.
-        Self { data: unsafe { data.add(i * row + j * col) }, row, col }
-    }
-}
 
 /// `rows` cut into strips, each at most `MAX_ROWS` high and the last two of nearly equal height.
 /// (Without division, which would cost more than a small tile.)
@@ -323,81 +262,6 @@ unsafe fn add_products<R: Arithmetic, const ROWS: usize, const VECS: usize>(
             let factor = how.splat(*a.add(i * a_row));
             for (sum, row) in sums.iter_mut().zip(row) {
                 *sum = how.mul_add(factor, row, *sum);
-            }
-        }
-    }
-}
-
-/// The vector `v` of a row of `cols` values; what it holds past them is not said.
-///
-/// # Safety
-/// `cols` values must be readable at `row`.
-#[inline(always)]
-unsafe fn load<T: Lanes, S: Simd>(simd: S, row: *const T, v: usize, cols: usize) -> T::Vector<S> {
-    let start = v * T::lanes::<S>();
-    // SAFETY: the caller promises the values, and no others are read.
-    unsafe {
-        if start + T::lanes::<S>() <= cols {
-            T::load::<S>(row.add(start))
-        } else {
-            let mask = T::first(simd, cols.saturating_sub(start));
-            T::load_masked(simd, mask, row.wrapping_add(start))
-        }
-    }
-}
-
-/// Writes the vector `v` of a row of `cols` values, as far as there are values.
-///
-/// # Safety
-/// `cols` values must be writable at `row`.
-#[inline(always)]
-unsafe fn store<T: Lanes, S: Simd>(simd: S, x: T::Vector<S>, row: *mut T, v: usize, cols: usize) {
-    let start = v * T::lanes::<S>();
-    // SAFETY: the caller promises the room, and nothing past it is written.
-    unsafe {
-        if start + T::lanes::<S>() <= cols {
-            T::store::<S>(row.add(start), x);
-        } else {
-            let mask = T::first(simd, cols.saturating_sub(start));
-            T::store_masked(simd, mask, row.wrapping_add(start), x);
-        }
-    }
-}
-
-/// Writes the first `cols` columns of `ROWS` rows, `width` values apart, to a destination whose
-/// columns are stored one after the other.
-///
-/// # Safety
-/// The rows must be readable in whole vectors, and `ROWS × cols` values writable at `c`.
-#[inline(always)]
-unsafe fn store_columns<T: Lanes, S: Simd, const ROWS: usize>(
-    rows: *const T,
-    width: usize,
-    c: Destination<T>,
-    cols: usize,
-) {
-    const { assert!(T::SIDE <= MAX_SIDE) };
-    let side = T::SIDE;
-    // SAFETY: the caller promises the room; a block to be turned lies within the vectors, and its
-    // columns within `turned`.
-    unsafe {
-        if T::lanes::<S>() < side {
-            for j in 0..cols {
-                for i in 0..ROWS {
-                    *c.at(i, j) = *rows.add(i * width + j);
-                }
-            }
-            return;
-        }
-        let mut turned = [T::zero(); MAX_SIDE * MAX_SIDE];
-        for j in (0..cols).step_by(side) {
-            for i in (0..ROWS).step_by(side) {
-                let height = side.min(ROWS - i);
-                T::turn::<S>(rows.add(i * width + j), width, height, turned.as_mut_ptr(), side);
-                for q in 0..side.min(cols - j) {
-                    let column = turned.as_ptr().add(q * side);
-                    column.copy_to_nonoverlapping(c.at(i, j + q), height);
-                }
             }
         }
     }

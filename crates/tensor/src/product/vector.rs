@@ -2,8 +2,8 @@
 
 use pulp::Simd;
 
+use super::destination::Start;
 use super::lanes::Lanes;
-use super::tile::Start;
 
 /// Rows of A below which `A Bᵀ` is taken as dot products.
 pub(super) const FEW_ROWS: usize = 4;
