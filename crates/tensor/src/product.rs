@@ -24,6 +24,7 @@ mod dot;
 mod lanes;
 mod pack;
 mod part;
+mod rounded;
 mod scratch;
 #[cfg(test)]
 mod tests;

@@ -6,14 +6,13 @@
 
 use std::ops::Range;
 
-use pulp::Simd;
-
 use super::arithmetic::Arithmetic;
 use super::destination::Start;
 use super::lanes::Lanes;
+use super::pack::{self, Packing};
 use super::part::Part;
+use super::scratch;
 use super::tile::{Left, MAX_ROWS, Panel, VECTORS, strips};
-use super::{pack, scratch};
 
 /// How large blocks are.
 #[derive(Clone, Copy)]
@@ -69,35 +68,41 @@ fn evenly(whole: usize, most: usize) -> usize {
     if whole <= most { whole } else { whole.div_ceil(whole.div_ceil(most)) }
 }
 
+/// Columns in a vector.
+#[inline(always)]
+fn lanes<P: Packing>() -> usize {
+    P::Element::lanes::<<P::Arithmetic as Arithmetic>::Simd>()
+}
+
 /// Columns of a whole panel.
 #[inline(always)]
-fn width<T: Lanes, S: Simd>() -> usize {
-    VECTORS * T::lanes::<S>()
+fn width<P: Packing>() -> usize {
+    VECTORS * lanes::<P>()
 }
 
 /// How wide a panel of so many columns is: whole vectors.
 #[inline(always)]
-fn panel_width<T: Lanes, S: Simd>(cols: usize) -> usize {
-    if cols <= T::lanes::<S>() { T::lanes::<S>() } else { width::<T, S>() }
+fn panel_width<P: Packing>(cols: usize) -> usize {
+    if cols <= lanes::<P>() { lanes::<P>() } else { width::<P>() }
 }
 
 impl<T: Lanes> Part<T> {
     /// By blocks.
     #[inline(always)]
-    pub(super) fn multiply<R: Arithmetic<Element = T>>(self, how: R) {
+    pub(super) fn multiply<P: Packing<Element = T>>(self, how: P) {
         self.multiply_by(how, SIZES);
     }
 
     /// By blocks of these sizes, which change no bit.
     #[inline(always)]
-    pub(super) fn multiply_by<R: Arithmetic<Element = T>>(self, how: R, sizes: Sizes) {
+    pub(super) fn multiply_by<P: Packing<Element = T>>(self, how: P, sizes: Sizes) {
         let (m, n) = (self.rows.len(), self.cols.len());
         if m == 0 || n == 0 {
             return;
         }
         // Of `A Bᵀ` either can be the one that is packed: better the smaller one.
-        let smaller_a = !R::PACKED && self.a.col == 1 && self.b.row == 1 && m < n;
-        if smaller_a && m % width::<T, R::Simd>() == 0 {
+        let smaller_a = !P::NEEDED && self.a.col == 1 && self.b.row == 1 && m < n;
+        if smaller_a && m.is_multiple_of(width::<P>()) {
             self.transposed().blocks(how, sizes);
         } else {
             self.blocks(how, sizes);
@@ -113,15 +118,15 @@ impl<T: Lanes> Part<T> {
 
     /// Whether it is one panel of B that need not be packed.
     #[inline(always)]
-    fn is_one_panel<S: Simd>(&self) -> bool {
+    fn is_one_panel<P: Packing>(&self) -> bool {
         let n = self.cols.len();
-        let whole = n == T::lanes::<S>() || n == width::<T, S>();
+        let whole = n == lanes::<P>() || n == width::<P>();
         whole && self.b.row != 1 && !self.packing_b_pays(self.k)
     }
 
     /// One panel of B, read where it stands.
     #[inline(always)]
-    fn one_panel<R: Arithmetic<Element = T>>(self, how: R) {
+    fn one_panel<P: Packing<Element = T>>(self, how: P) {
         let (i, j) = (self.rows.start, self.cols.start);
         // SAFETY: as in `Block::run`; the panel is as wide as its vectors.
         unsafe {
@@ -135,26 +140,26 @@ impl<T: Lanes> Part<T> {
                 k: self.k,
                 start: self.start.at(i, j),
             }
-            .run(how);
+            .run(how.arithmetic());
         }
     }
 
     #[inline(always)]
-    fn blocks<R: Arithmetic<Element = T>>(self, how: R, sizes: Sizes) {
-        if !R::PACKED && self.k <= sizes.depth && self.is_one_panel::<R::Simd>() {
+    fn blocks<P: Packing<Element = T>>(self, how: P, sizes: Sizes) {
+        if !P::NEEDED && self.k <= sizes.depth && self.is_one_panel::<P>() {
             return self.one_panel(how);
         }
-        let width = width::<T, R::Simd>();
+        let width = width::<P>();
         // In factors, and the elements of the inner dimension in them.
-        let depth = evenly(self.k.div_ceil(R::VALUES), sizes.depth).max(1);
+        let depth = evenly(self.k.div_ceil(P::VALUES), sizes.depth).max(1);
         let (m, n) = (self.rows.len(), self.cols.len());
-        let pack_b = R::PACKED || self.b.row == 1 || self.packing_b_pays(depth);
-        let pack_a = R::PACKED
+        let pack_b = P::NEEDED || self.b.row == 1 || self.packing_b_pays(depth);
+        let pack_a = P::NEEDED
             || match self.a.row {
                 1 => is_far::<T>(self.a.col, depth) && n > FEW * width,
-                _ => size_of::<T::Vector<R::Simd>>() <= 32 && n > MANY * width,
+                _ => lanes::<P>() * size_of::<T>() <= 32 && n > MANY * width,
             };
-        let row_bytes = depth * size_of::<R::Factor>();
+        let row_bytes = depth * size_of::<P::Factor>();
         let all = m * row_bytes <= sizes.stream;
         let height = if all { m } else { evenly(m, sizes.rows / row_bytes) };
         // Panels that one block of rows uses are packed when their turn comes, and are near then; so
@@ -170,7 +175,7 @@ impl<T: Lanes> Part<T> {
             (false, false) => 0,
         };
         let a_room = if pack_a { height * depth + pack::SPILL } else { 0 };
-        let rooms = [b_room, a_room].map(|factors| factors * size_of::<R::Factor>());
+        let rooms = [b_room, a_room].map(|factors| factors * size_of::<P::Factor>());
         scratch::with(rooms, |[b, a]| {
             let block = Block {
                 part: &self,
@@ -183,7 +188,7 @@ impl<T: Lanes> Part<T> {
             };
             for cols in blocks_of(self.cols.clone(), sizes.cols) {
                 let mut start = self.start;
-                for inner in blocks_of(0..self.k, depth * R::VALUES) {
+                for inner in blocks_of(0..self.k, depth * P::VALUES) {
                     block.run(how, cols.clone(), inner, start);
                     start = Start::Destination;
                 }
@@ -211,12 +216,12 @@ struct Block<'a, T, F> {
 impl<T: Lanes, F: Copy> Block<'_, T, F> {
     /// The columns `cols` of C over the range `inner` of the inner dimension.
     #[inline(always)]
-    fn run<R>(&self, how: R, cols: Range<usize>, inner: Range<usize>, start: Start<T>)
+    fn run<P>(&self, how: P, cols: Range<usize>, inner: Range<usize>, start: Start<T>)
     where
-        R: Arithmetic<Element = T, Factor = F>,
+        P: Packing<Element = T, Factor = F>,
     {
         let Part { a, c, ref rows, .. } = *self.part;
-        let k = inner.len().div_ceil(R::VALUES);
+        let k = inner.len().div_ceil(P::VALUES);
         // SAFETY: `rows`, `cols` and `inner` lie within the operands, which the public functions
         // have checked against each other; the packed operands have room for `height × k` factors,
         // and for those of a group's columns (whole panels) or of one panel. Operands that are
@@ -230,7 +235,7 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
                     if self.pack_b && block.start == rows.start {
                         self.fill_b(how, group.clone(), inner.clone());
                     }
-                    for j in blocks_of(group.clone(), width::<T, R::Simd>()) {
+                    for j in blocks_of(group.clone(), width::<P>()) {
                         let (b, b_step) = self.panel(how, &group, &j, &inner);
                         let i = block.start;
                         let a = if self.pack_a {
@@ -249,7 +254,7 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
                             k,
                             start: start.at(i, j.start),
                         }
-                        .run(how);
+                        .run(how.arithmetic());
                     }
                 }
             }
@@ -261,21 +266,21 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
     /// # Safety
     /// As in [`Block::run`].
     #[inline(always)]
-    unsafe fn panel<R>(
+    unsafe fn panel<P>(
         &self,
-        how: R,
+        how: P,
         group: &Range<usize>,
         j: &Range<usize>,
         inner: &Range<usize>,
     ) -> (*const F, usize)
     where
-        R: Arithmetic<Element = T, Factor = F>,
+        P: Packing<Element = T, Factor = F>,
     {
-        let (width, b) = (panel_width::<T, R::Simd>(j.len()), self.part.b);
+        let (width, b) = (panel_width::<P>(j.len()), self.part.b);
         // SAFETY: by the caller.
         unsafe {
             if self.pack_b {
-                let k = inner.len().div_ceil(R::VALUES);
+                let k = inner.len().div_ceil(P::VALUES);
                 (self.packed_b.add((j.start - group.start) * k).cast_const(), width)
             } else if j.len() == width {
                 (b.at(inner.start, j.start).cast(), b.row)
@@ -292,20 +297,20 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
     /// # Safety
     /// The ranges must lie within B, with room for the panels of `cols`.
     #[inline(always)]
-    unsafe fn fill_b<R>(&self, how: R, cols: Range<usize>, inner: Range<usize>)
+    unsafe fn fill_b<P>(&self, how: P, cols: Range<usize>, inner: Range<usize>)
     where
-        R: Arithmetic<Element = T, Factor = F>,
+        P: Packing<Element = T, Factor = F>,
     {
-        let (b, k) = (self.part.b, inner.len().div_ceil(R::VALUES));
-        let whole_lines = width::<T, R::Simd>() % pack::LINE == 0;
+        let (b, k) = (self.part.b, inner.len().div_ceil(P::VALUES));
+        let whole_lines = width::<P>().is_multiple_of(pack::LINE);
         let at_a_time = if b.row != 1 && whole_lines { PIECE } else { inner.len() };
-        how.vectorize(
+        how.arithmetic().vectorize(
             #[inline(always)]
             || {
                 for piece in blocks_of(inner.clone(), at_a_time) {
-                    for j in blocks_of(cols.clone(), width::<T, R::Simd>()) {
-                        let width = panel_width::<T, R::Simd>(j.len());
-                        let before = (piece.start - inner.start) / R::VALUES;
+                    for j in blocks_of(cols.clone(), width::<P>()) {
+                        let width = panel_width::<P>(j.len());
+                        let before = (piece.start - inner.start) / P::VALUES;
                         // SAFETY: by the caller.
                         unsafe {
                             let panel = self.packed_b.add((j.start - cols.start) * k);
@@ -325,7 +330,7 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
                                     pack::rows(how, from, b.row, j.len(), piece.len(), panel, width)
                                 }
                             }
-                            let factors = width * piece.len().div_ceil(R::VALUES);
+                            let factors = width * piece.len().div_ceil(P::VALUES);
                             how.finish(std::slice::from_raw_parts_mut(panel, factors));
                         }
                     }
@@ -339,12 +344,12 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
     /// # Safety
     /// The ranges must lie within A, with room for `rows`.
     #[inline(always)]
-    unsafe fn fill_a<R>(&self, how: R, rows: Range<usize>, inner: Range<usize>)
+    unsafe fn fill_a<P>(&self, how: P, rows: Range<usize>, inner: Range<usize>)
     where
-        R: Arithmetic<Element = T, Factor = F>,
+        P: Packing<Element = T, Factor = F>,
     {
-        let (a, k) = (self.part.a, inner.len().div_ceil(R::VALUES));
-        how.vectorize(
+        let (a, k) = (self.part.a, inner.len().div_ceil(P::VALUES));
+        how.arithmetic().vectorize(
             #[inline(always)]
             || {
                 for i in strips(rows.len()) {

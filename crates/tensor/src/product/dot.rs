@@ -8,7 +8,7 @@ use pulp::x86::V4;
 use pulp::{Arch, f32x16};
 
 use super::arithmetic::Arithmetic;
-use super::pack::LINE;
+use super::pack::{LINE, Packing};
 
 /// Pairs of bf16 along the inner dimension, whose two products are added to a sum in `f32` by one
 /// instruction. It takes subnormal factors and sums for 0, as does the one that rounds factors.
@@ -47,7 +47,6 @@ impl Arithmetic for Dot {
     type Factors = __m512bh;
 
     const VALUES: usize = 2;
-    const PACKED: bool = true;
 
     #[inline(always)]
     fn simd(self) -> V4 {
@@ -78,6 +77,19 @@ impl Arithmetic for Dot {
         // SAFETY: whoever has a `Dot` has detected the instruction; the types have one size and
         // any bits are valid in both.
         unsafe { transmute(_mm512_dpbf16_ps(transmute::<f32x16, __m512>(sum), x, y)) }
+    }
+}
+
+impl Packing for Dot {
+    type Element = f32;
+    type Factor = u32;
+    type Arithmetic = Self;
+
+    const NEEDED: bool = true;
+
+    #[inline(always)]
+    fn arithmetic(self) -> Self {
+        self
     }
 
     #[inline(always)]

@@ -1,4 +1,4 @@
-//! Copies of operands in the order in which tiles read them.
+//! Copies of operands in the order in which tiles read them, as the factors that they multiply.
 //!
 //! A row of a copy may be written by lines longer than itself: what they leave past it, the next row
 //! overwrites.
@@ -11,6 +11,63 @@ pub(super) const LINE: usize = 8;
 /// How many factors may be written beyond the last row of a copy.
 pub(super) const SPILL: usize = LINE;
 
+/// How elements of A and B become the factors of an arithmetic.
+pub(super) trait Packing: Copy {
+    /// An element of A and B.
+    type Element: Lanes;
+    /// What packed operands hold.
+    type Factor: Copy;
+    /// What tiles multiply the factors with.
+    type Arithmetic: Arithmetic<Element = Self::Element, Factor = Self::Factor>;
+
+    /// Whether operands must be packed; else a factor is an element.
+    const NEEDED: bool;
+    /// Elements in a factor.
+    const VALUES: usize = <Self::Arithmetic>::VALUES;
+
+    /// What tiles multiply the factors with.
+    fn arithmetic(self) -> Self::Arithmetic;
+
+    /// The factor of `values` elements, at `from`, `from + step` and so on; to `VALUES` they are
+    /// filled up with 0.
+    ///
+    /// # Safety
+    /// They must be readable there; there is at least one.
+    unsafe fn factor(self, from: *const Self::Element, step: usize, values: usize) -> Self::Factor;
+
+    /// The factors of neighbours: [`Packing::factor`] at `from`, `from + 1` and so on.
+    ///
+    /// # Safety
+    /// Their elements must be readable.
+    unsafe fn line(
+        self,
+        from: *const Self::Element,
+        step: usize,
+        values: usize,
+    ) -> [Self::Factor; LINE];
+
+    /// Transposes a block: `to[q * to_row + i]` is the factor of the elements `VALUES q`,
+    /// `VALUES q + 1` and so on at `from + i * from_row`, for `i` below `height` and `q` below
+    /// [`Lanes::SIDE`], in the order of `q`. It writes `SIDE` factors for each `q`, those past
+    /// `height` whatever they are.
+    ///
+    /// # Safety
+    /// `height` must be in `1..=SIDE`, `SIDE * VALUES` elements readable at `from + i * from_row`,
+    /// and `SIDE` factors writable at `to + q * to_row`.
+    unsafe fn turn(
+        self,
+        from: *const Self::Element,
+        from_row: usize,
+        height: usize,
+        to: *mut Self::Factor,
+        to_row: usize,
+    );
+
+    /// What is left to do once a panel or strip is packed.
+    #[inline(always)]
+    fn finish(self, _packed: &mut [Self::Factor]) {}
+}
+
 /// A panel of B: `width` columns over `k`, row by row, from B given by its rows:
 /// `panel[q * width + j]` is the factor of `b[p * b_step + j]` over its values `p`. What it leaves
 /// in columns from `cols` on is not said. (A strip of A given by its columns is one, too.)
@@ -20,19 +77,19 @@ pub(super) const SPILL: usize = LINE;
 /// first and the last, `width * k.div_ceil(VALUES) + SPILL` factors writable at `panel`, and
 /// `cols <= width`.
 #[inline(always)]
-pub(super) unsafe fn rows<R: Arithmetic>(
-    how: R,
-    b: *const R::Element,
+pub(super) unsafe fn rows<P: Packing>(
+    how: P,
+    b: *const P::Element,
     b_step: usize,
     cols: usize,
     k: usize,
-    panel: *mut R::Factor,
+    panel: *mut P::Factor,
     width: usize,
 ) {
     let end = (k * b_step + cols).saturating_sub(b_step);
-    for q in 0..k.div_ceil(R::VALUES) {
-        let p = q * R::VALUES;
-        let values = R::VALUES.min(k - p);
+    for q in 0..k.div_ceil(P::VALUES) {
+        let p = q * P::VALUES;
+        let values = P::VALUES.min(k - p);
         let reach = (p + values - 1) * b_step + cols.next_multiple_of(LINE);
         // SAFETY: as promised by the caller; whole lines are read only where they end with the last
         // element or before it.
@@ -41,7 +98,7 @@ pub(super) unsafe fn rows<R: Arithmetic>(
             if reach <= end {
                 for j in (0..cols).step_by(LINE) {
                     let line = how.line(from.add(j), b_step, values);
-                    to.add(j).cast::<[R::Factor; LINE]>().write_unaligned(line);
+                    to.add(j).cast::<[P::Factor; LINE]>().write_unaligned(line);
                 }
             } else {
                 for j in 0..cols {
@@ -59,18 +116,18 @@ pub(super) unsafe fn rows<R: Arithmetic>(
 /// `k` elements must be readable at `b + j * b_row` for every `j < cols`, and
 /// `width * k.div_ceil(VALUES) + SPILL` factors writable at `panel`; `cols <= width`.
 #[inline(always)]
-pub(super) unsafe fn transposed<R: Arithmetic>(
-    how: R,
-    b: *const R::Element,
+pub(super) unsafe fn transposed<P: Packing>(
+    how: P,
+    b: *const P::Element,
     b_row: usize,
     cols: usize,
     k: usize,
-    panel: *mut R::Factor,
+    panel: *mut P::Factor,
     width: usize,
 ) {
-    let side = R::Element::SIDE;
+    let side = P::Element::SIDE;
     // In factors.
-    let whole = k / (side * R::VALUES) * side;
+    let whole = k / (side * P::VALUES) * side;
     // From the last block on: the rows of one may reach into the first columns of the next row,
     // which come later.
     for block in (0..cols.div_ceil(side)).rev() {
@@ -80,12 +137,12 @@ pub(super) unsafe fn transposed<R: Arithmetic>(
         unsafe {
             let (from, to) = (b.add(j * b_row), panel.add(j));
             for q in (0..whole).step_by(side) {
-                how.turn(from.add(q * R::VALUES), b_row, height, to.add(q * width), width);
+                how.turn(from.add(q * P::VALUES), b_row, height, to.add(q * width), width);
             }
-            for q in whole..k.div_ceil(R::VALUES) {
-                let p = q * R::VALUES;
+            for q in whole..k.div_ceil(P::VALUES) {
+                let p = q * P::VALUES;
                 for i in 0..height {
-                    let values = R::VALUES.min(k - p);
+                    let values = P::VALUES.min(k - p);
                     *to.add(q * width + i) = how.factor(from.add(i * b_row + p), 1, values);
                 }
             }

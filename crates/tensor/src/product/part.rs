@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::arithmetic::{Plain, Rounded};
+use super::arithmetic::Plain;
 use super::destination::{Destination, Start};
 use super::lanes::Lanes;
+use super::rounded::Rounded;
 use super::{Begin, Operand, vector};
 use crate::{MatrixViewMut, Scalar};
 
@@ -169,6 +170,6 @@ impl WithSimd for RoundedPart {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        self.0.multiply(Rounded(simd));
+        self.0.multiply(Rounded::new(simd));
     }
 }

@@ -2,9 +2,10 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::arithmetic::{Arithmetic, Inlined, Plain, Rounded};
+use super::arithmetic::{Arithmetic, Inlined, Plain};
 use super::blocks::Sizes;
-use super::pack::LINE;
+use super::pack::{LINE, Packing};
+use super::rounded::Rounded;
 use super::*;
 use crate::{Matrix, bf16};
 
@@ -133,7 +134,7 @@ fn with_bf16_every_element_is_the_chain_of_rounded_factors() {
 
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) {
-            self.0.multiply_by(Rounded(simd), SMALL);
+            self.0.multiply_by(Rounded::new(simd), SMALL);
         }
     }
     let cut = |arch: Arch| move |part| arch.dispatch(Cut(part));
@@ -157,7 +158,6 @@ impl<S: Simd> Arithmetic for Pairs<S> {
     type Factors = S::u32s;
 
     const VALUES: usize = 2;
-    const PACKED: bool = true;
 
     fn simd(self) -> S {
         self.0
@@ -186,6 +186,18 @@ impl<S: Simd> Arithmetic for Pairs<S> {
         let lower =
             |x| simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(x, simd.splat_u32s(16)));
         simd.mul_add_f32s(upper(x), upper(y), simd.mul_add_f32s(lower(x), lower(y), sum))
+    }
+}
+
+impl<S: Simd> Packing for Pairs<S> {
+    type Element = f32;
+    type Factor = u32;
+    type Arithmetic = Self;
+
+    const NEEDED: bool = true;
+
+    fn arithmetic(self) -> Self {
+        self
     }
 
     #[inline(always)]

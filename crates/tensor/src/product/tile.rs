@@ -10,9 +10,12 @@ use super::lanes::Lanes;
 pub(super) const MAX_ROWS: usize = 6;
 /// Vectors in a row of a tile.
 pub(super) const VECTORS: usize = 2;
-/// Steps along the inner dimension at a time, so that few instructions but the multiplications are left:
-/// a core whose other hardware thread is busy starts half as many. (With 8 the compiler keeps sums in memory.)
-const UNROLLED: usize = 4;
+/// Steps along the inner dimension at a time in tiles of this many rows, so that few instructions but the
+/// multiplications are left: a core whose other hardware thread is busy starts half as many. Tiles of few
+/// rows wait for their sums anyway. (With 8 the compiler keeps sums in memory.)
+const fn unrolled(rows: usize) -> usize {
+    if rows < 4 { 1 } else { 4 }
+}
 
 /// `rows` cut into strips, each at most `MAX_ROWS` high and the last two of nearly equal height.
 /// (Without division, which would cost more than a small tile.)
@@ -70,7 +73,7 @@ impl<F: Copy, T: Lanes> Panel<F, T> {
     {
         // Either rows or columns of A are side by side in memory; the compiler is told which.
         let unit = match self.a {
-            Left::Strided { row, .. } => row == 1,
+            Left::Strided { row, .. } => row == 1 || R::VALUES > 1,
             Left::Packed(_) => true,
         };
         let narrow = self.cols <= T::lanes::<R::Simd>();
@@ -219,9 +222,10 @@ impl<F: Copy, T: Lanes> Tile<F, T> {
                     }
                 }
             }
-            let whole = k / UNROLLED * UNROLLED;
-            for p in (0..whole).step_by(UNROLLED) {
-                for p in p..p + UNROLLED {
+            let unrolled = const { unrolled(ROWS) };
+            let whole = k / unrolled * unrolled;
+            for p in (0..whole).step_by(unrolled) {
+                for p in p..p + unrolled {
                     let (a, b) = (a.add(p * a_col), b.add(p * b_step));
                     add_products(how, a, a_row, b, &mut sums);
                 }
