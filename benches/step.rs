@@ -20,7 +20,7 @@ use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use chainrule::tensor::Precision;
+use chainrule::tensor::{Precision, instruction_set};
 use chainrule_benches::{Step, WORKLOADS, Workload};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -36,6 +36,9 @@ fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(message) => return fail(2, message),
     };
+    if let Err(error) = instruction_set() {
+        return fail(2, error);
+    }
     let step = match precision {
         "f64" => workload.step::<f64>(threads, Precision::F32),
         "bf16" => workload.step::<f32>(threads, Precision::Bf16),

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use chainrule::data::{Dataset, Scaling, Task};
-use chainrule::tensor::{Precision, Threads};
+use chainrule::tensor::{Precision, Threads, instruction_set};
 use chainrule::train::{EpochReport, History, StopReason};
 use chainrule::{Config, Error, Flow, Model, TrainingInfo};
 use serde_json::json;
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Train, output: &mut Output) -> Result<ExitCode> {
     let source = Source::load(&args.data, &config)?;
     options::check_memory(&config, &source.train)?;
     let model = Model::new(&config, &source.train)?;
-    describe(output, &config, &source, &model);
+    describe(output, &config, &source, &model)?;
 
     let interrupt = Interrupt::listen()?;
     let trained = train(args, &config, &source, model, output, &interrupt)?;
@@ -216,7 +216,7 @@ impl Interrupt {
 }
 
 /// The head: data, network, training.
-fn describe(output: &mut Output, config: &Config, source: &Source, model: &Model<f32>) {
+fn describe(output: &mut Output, config: &Config, source: &Source, model: &Model<f32>) -> Result {
     let training = &config.training;
     let threads = training.threads.unwrap_or_else(|| Threads::available().count());
     let info = model.info();
@@ -264,10 +264,12 @@ fn describe(output: &mut Output, config: &Config, source: &Source, model: &Model
             "parameters": model.network().parameter_count(),
             "loss": info.loss,
             "threads": threads,
+            "instruction_set": instruction_set()?,
             "bf16_instructions": Precision::bf16_instructions(),
             "config": config,
         }),
     );
+    Ok(())
 }
 
 fn sizes(source: &Source, scaling: Scaling) -> String {

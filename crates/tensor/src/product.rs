@@ -101,7 +101,7 @@ fn multiply_tiled<S: Scalar>(
     c: MatrixViewMut<'_, S>,
     begin: Begin<'_, S>,
     threads: &Threads,
-    run: impl Fn(Part<S>) + Sync,
+    run: impl Fn(&Part<S>) + Sync,
 ) {
     if c.rows() == 0 || c.cols() == 0 {
         return;
@@ -111,7 +111,7 @@ fn multiply_tiled<S: Scalar>(
     let work = m.saturating_mul(n).saturating_mul(k);
     let parts = (work / MIN_WORK_PER_THREAD).min(m.max(n) / MIN_BLOCK).clamp(1, threads.count());
     if parts == 1 {
-        return run(whole);
+        return run(&whole);
     }
     let whole = Shared(whole);
     threads.for_each(parts, |part| {
@@ -125,7 +125,7 @@ fn multiply_tiled<S: Scalar>(
         } else {
             (cut(part, m, 1)..cut(part + 1, m, 1), 0..n)
         };
-        run(whole.within(rows, cols));
+        run(&whole.within(rows, cols));
     });
 }
 

@@ -143,6 +143,7 @@ fn info_tells_whose_vectors_are_used() {
     let lab = Lab::new();
     let set = json(&lab.ok("info --json"))[0]["instruction_set"].as_str().unwrap().to_owned();
     assert!(lab.ok("info").contains(&format!("; {set} vectors; ")));
+    assert_eq!(json(&lab.ok("train --epochs 1 --json"))[1]["instruction_set"], set);
     let mut command = lab.command();
     let asked = command.env("CHAINRULE_SIMD", "portable").args(["info", "--json"]);
     let records = json(&String::from_utf8(asked.output().unwrap().stdout).unwrap());

@@ -89,13 +89,13 @@ fn panel_width<P: Packing>(cols: usize) -> usize {
 impl<T: Lanes> Part<T> {
     /// By blocks.
     #[inline(always)]
-    pub(super) fn multiply<P: Packing<Element = T>>(self, how: P) {
+    pub(super) fn multiply<P: Packing<Element = T>>(&self, how: P) {
         self.multiply_by(how, SIZES);
     }
 
     /// By blocks of these sizes, which change no bit.
     #[inline(always)]
-    pub(super) fn multiply_by<P: Packing<Element = T>>(self, how: P, sizes: Sizes) {
+    pub(super) fn multiply_by<P: Packing<Element = T>>(&self, how: P, sizes: Sizes) {
         let (m, n) = (self.rows.len(), self.cols.len());
         if m == 0 || n == 0 {
             return;
@@ -126,7 +126,7 @@ impl<T: Lanes> Part<T> {
 
     /// One panel of B, read where it stands.
     #[inline(always)]
-    fn one_panel<P: Packing<Element = T>>(self, how: P) {
+    fn one_panel<P: Packing<Element = T>>(&self, how: P) {
         let (i, j) = (self.rows.start, self.cols.start);
         // SAFETY: as in `Block::run`; the panel is as wide as its vectors.
         unsafe {
@@ -145,7 +145,7 @@ impl<T: Lanes> Part<T> {
     }
 
     #[inline(always)]
-    fn blocks<P: Packing<Element = T>>(self, how: P, sizes: Sizes) {
+    fn blocks<P: Packing<Element = T>>(&self, how: P, sizes: Sizes) {
         if !P::NEEDED && self.k <= sizes.depth && self.is_one_panel::<P>() {
             return self.one_panel(how);
         }
@@ -176,9 +176,9 @@ impl<T: Lanes> Part<T> {
         };
         let a_room = if pack_a { height * depth + pack::SPILL } else { 0 };
         let rooms = [b_room, a_room].map(|factors| factors * size_of::<P::Factor>());
-        scratch::with(rooms, |[b, a]| {
+        scratch::with(rooms, move |[b, a]| {
             let block = Block {
-                part: &self,
+                part: self,
                 packed_b: b.cast(),
                 packed_a: a.cast(),
                 pack_b,
@@ -306,7 +306,7 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
         let at_a_time = if b.row != 1 && whole_lines { PIECE } else { inner.len() };
         how.arithmetic().vectorize(
             #[inline(always)]
-            || {
+            move || {
                 for piece in blocks_of(inner.clone(), at_a_time) {
                     for j in blocks_of(cols.clone(), width::<P>()) {
                         let width = panel_width::<P>(j.len());
@@ -351,7 +351,7 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
         let (a, k) = (self.part.a, inner.len().div_ceil(P::VALUES));
         how.arithmetic().vectorize(
             #[inline(always)]
-            || {
+            move || {
                 for i in strips(rows.len()) {
                     let height = i.len();
                     // SAFETY: by the caller.

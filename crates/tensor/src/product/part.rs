@@ -96,13 +96,13 @@ impl<T: Lanes> Part<T> {
     }
 
     /// The same part as `Cᵀ = Bᵀ Aᵀ`.
-    pub(super) fn transposed(self) -> Self {
+    pub(super) fn transposed(&self) -> Self {
         Self {
             a: self.b.transposed(),
             b: self.a.transposed(),
             c: Destination { data: self.c.data, row: self.c.col, col: self.c.row },
-            rows: self.cols,
-            cols: self.rows,
+            rows: self.cols.clone(),
+            cols: self.rows.clone(),
             k: self.k,
             start: match self.start {
                 Start::Row(row) => Start::Column(row),
@@ -135,9 +135,9 @@ impl<T: Lanes> Part<T> {
 
     /// `A Bᵀ` of a few rows.
     #[inline(always)]
-    fn dot_products<S: Simd>(self, simd: S) {
-        let Self { a, b, c, rows, cols, k, start } = self;
-        for i in rows {
+    fn dot_products<S: Simd>(&self, simd: S) {
+        let &Self { a, b, c, ref rows, ref cols, k, start } = self;
+        for i in rows.clone() {
             // SAFETY: row `i` of A, the columns `cols` of B and of row `i` of C exist, and no
             // other thread writes there.
             unsafe {
@@ -149,7 +149,7 @@ impl<T: Lanes> Part<T> {
     }
 }
 
-impl<T: Lanes> WithSimd for Part<T> {
+impl<T: Lanes> WithSimd for &Part<T> {
     type Output = ();
 
     #[inline(always)]
@@ -163,9 +163,9 @@ impl<T: Lanes> WithSimd for Part<T> {
 }
 
 /// A part whose operands are rounded to bf16 and multiplied in `f32`.
-pub(super) struct RoundedPart(pub(super) Part<f32>);
+pub(super) struct RoundedPart<'a>(pub(super) &'a Part<f32>);
 
-impl WithSimd for RoundedPart {
+impl WithSimd for RoundedPart<'_> {
     type Output = ();
 
     #[inline(always)]

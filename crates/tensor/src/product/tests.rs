@@ -19,7 +19,7 @@ fn operand<S: Scalar>(m: &Matrix<S>, transposed: bool) -> Operand<'_, S> {
 }
 
 /// A way to compute a part.
-type Run<'a, S> = &'a dyn Fn(Part<S>);
+type Run<'a, S> = &'a dyn Fn(&Part<S>);
 
 /// Every way, on small shapes and on two that are cut into several blocks, against plain chains
 /// over factors of which `factor` says what they become, of fused operations if the ways are for an
@@ -74,7 +74,7 @@ fn one_chain_an_element<S: Scalar>(
                 for (way, run) in ways.iter().enumerate() {
                     let mut c = Matrix::from_fn(m, n, |_, _| S::one());
                     let (a, b) = (operand(&a, ta), operand(&b, tb));
-                    run(Part::new(a, b, c.view_mut(), begin));
+                    run(&Part::new(a, b, c.view_mut(), begin));
                     assert_eq!(c, expected, "way {way}: {m}×{n}×{k} {ta} {tb} {begin:?}");
                 }
             }
@@ -93,8 +93,8 @@ const SMALL: Sizes = Sizes { depth: 4, cols: 64, stream: 0, rows: 64 };
 
 #[test]
 fn every_element_is_one_chain() {
-    struct Cut<S>(Part<S>);
-    impl<T: Lanes> WithSimd for Cut<T> {
+    struct Cut<'a, S>(&'a Part<S>);
+    impl<T: Lanes> WithSimd for Cut<'_, T> {
         type Output = ();
 
         #[inline(always)]
@@ -104,11 +104,11 @@ fn every_element_is_one_chain() {
     }
     fn check<S: Scalar>() {
         for (arch, fused) in instruction_sets() {
-            let fitting = |part: Part<S>| part.fitting(arch).dispatch(part);
+            let fitting = |part: &Part<S>| part.fitting(arch).dispatch(part);
             let ways: [Run<'_, S>; 4] = [
-                &|part| fitting(part.along_longer_side()),
+                &|part| fitting(&part.clone().along_longer_side()),
                 &|part| arch.dispatch(part),
-                &|part| arch.dispatch(part.transposed()),
+                &|part| arch.dispatch(&part.transposed()),
                 &|part| arch.dispatch(Cut(part)),
             ];
             one_chain_an_element(|x| x, fused, true, &ways);
@@ -120,16 +120,16 @@ fn every_element_is_one_chain() {
 
 #[test]
 fn with_bf16_every_element_is_the_chain_of_rounded_factors() {
-    struct PairedPart(Part<f32>);
-    impl WithSimd for PairedPart {
+    struct PairedPart<'a>(&'a Part<f32>);
+    impl WithSimd for PairedPart<'_> {
         type Output = ();
 
         fn with_simd<S: Simd>(self, simd: S) {
             self.0.multiply(Pairs(simd));
         }
     }
-    struct Cut(Part<f32>);
-    impl WithSimd for Cut {
+    struct Cut<'a>(&'a Part<f32>);
+    impl WithSimd for Cut<'_> {
         type Output = ();
 
         #[inline(always)]
@@ -137,9 +137,9 @@ fn with_bf16_every_element_is_the_chain_of_rounded_factors() {
             self.0.multiply_by(Rounded::new(simd), SMALL);
         }
     }
-    let cut = |arch: Arch| move |part| arch.dispatch(Cut(part));
-    let rounded = |arch: Arch| move |part| arch.dispatch(RoundedPart(part));
-    let paired = |arch: Arch| move |part| arch.dispatch(PairedPart(part));
+    let cut = |arch: Arch| move |part: &_| arch.dispatch(Cut(part));
+    let rounded = |arch: Arch| move |part: &_| arch.dispatch(RoundedPart(part));
+    let paired = |arch: Arch| move |part: &_| arch.dispatch(PairedPart(part));
     for (arch, fused) in instruction_sets() {
         let ways: [Run<'_, f32>; 3] = [&rounded(arch), &cut(arch), &paired(arch)];
         one_chain_an_element(|x| half::bf16::from_f32(x).into(), fused, false, &ways);

@@ -48,7 +48,6 @@ pub(super) enum Left<F> {
 ///
 /// Every element is one chain of sums in the order of `k`, so that its bits depend on nothing but
 /// its own operands: not on the tile, nor on the width of a vector.
-#[derive(Clone, Copy)]
 pub(super) struct Panel<F, T> {
     pub(super) a: Left<F>,
     /// `B[p]` at `b + p * b_step`; whole vectors can be read there.
@@ -67,7 +66,7 @@ impl<F: Copy, T: Lanes> Panel<F, T> {
     /// The pointers must be valid as their fields say, `cols` within `1..=VECTORS * lanes`, and
     /// nothing else may write to the panel meanwhile.
     #[inline(always)]
-    pub(super) unsafe fn run<R>(self, how: R)
+    pub(super) unsafe fn run<R>(&self, how: R)
     where
         R: Arithmetic<Factor = F, Element = T>,
     {
@@ -93,13 +92,13 @@ impl<F: Copy, T: Lanes> Panel<F, T> {
     /// # Safety
     /// As [`Panel::run`].
     #[inline(always)]
-    unsafe fn strips<R, const VECS: usize, const UNIT: bool>(self, how: R)
+    unsafe fn strips<R, const VECS: usize, const UNIT: bool>(&self, how: R)
     where
         R: Arithmetic<Factor = F, Element = T>,
     {
         how.vectorize(
             #[inline(always)]
-            || {
+            move || {
                 for strip in strips(self.rows) {
                     let i = strip.start;
                     // SAFETY: the strip lies within the panel, for which the caller has promises.
