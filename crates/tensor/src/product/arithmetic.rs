@@ -3,7 +3,6 @@
 use pulp::Simd;
 
 use super::lanes::Lanes;
-use super::pack::{LINE, Packing};
 
 /// A way to multiply. One source of tiles serves all.
 pub(super) trait Arithmetic: Copy {
@@ -95,43 +94,5 @@ impl<S: Simd, T: Lanes> Arithmetic for Plain<S, T> {
     #[inline(always)]
     fn mul_add(self, x: T::Vector<S>, y: T::Vector<S>, sum: T::Vector<S>) -> T::Vector<S> {
         T::mul_add(self.0, x, y, sum)
-    }
-}
-
-impl<S: Simd, T: Lanes> Packing for Plain<S, T> {
-    type Element = T;
-    type Factor = T;
-    type Arithmetic = Self;
-
-    const NEEDED: bool = false;
-
-    #[inline(always)]
-    fn arithmetic(self) -> Self {
-        self
-    }
-
-    #[inline(always)]
-    unsafe fn factor(self, from: *const T, _: usize, _: usize) -> T {
-        // SAFETY: as promised by the caller.
-        unsafe { *from }
-    }
-
-    #[inline(always)]
-    unsafe fn line(self, from: *const T, _: usize, _: usize) -> [T; LINE] {
-        // SAFETY: as promised by the caller.
-        unsafe { from.cast::<[T; LINE]>().read_unaligned() }
-    }
-
-    #[inline(always)]
-    unsafe fn turn(
-        self,
-        from: *const T,
-        from_row: usize,
-        height: usize,
-        to: *mut T,
-        to_row: usize,
-    ) {
-        // SAFETY: as promised by the caller.
-        unsafe { T::turn::<S>(from, from_row, height, to, to_row) }
     }
 }

@@ -146,12 +146,13 @@ impl<T: Lanes> Part<T> {
 
     #[inline(always)]
     fn blocks<P: Packing<Element = T>>(&self, how: P, sizes: Sizes) {
+        const { assert!(P::NEEDED || P::Arithmetic::VALUES == 1, "a factor is an element") };
         if !P::NEEDED && self.k <= sizes.depth && self.is_one_panel::<P>() {
             return self.one_panel(how);
         }
         let width = width::<P>();
         // In factors, and the elements of the inner dimension in them.
-        let depth = evenly(self.k.div_ceil(P::VALUES), sizes.depth).max(1);
+        let depth = evenly(self.k.div_ceil(P::Arithmetic::VALUES), sizes.depth).max(1);
         let (m, n) = (self.rows.len(), self.cols.len());
         let pack_b = P::NEEDED || self.b.row == 1 || self.packing_b_pays(depth);
         let pack_a = P::NEEDED
@@ -188,7 +189,7 @@ impl<T: Lanes> Part<T> {
             };
             for cols in blocks_of(self.cols.clone(), sizes.cols) {
                 let mut start = self.start;
-                for inner in blocks_of(0..self.k, depth * P::VALUES) {
+                for inner in blocks_of(0..self.k, depth * P::Arithmetic::VALUES) {
                     block.run(how, cols.clone(), inner, start);
                     start = Start::Destination;
                 }
@@ -221,7 +222,7 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
         P: Packing<Element = T, Factor = F>,
     {
         let Part { a, c, ref rows, .. } = *self.part;
-        let k = inner.len().div_ceil(P::VALUES);
+        let k = inner.len().div_ceil(P::Arithmetic::VALUES);
         // SAFETY: `rows`, `cols` and `inner` lie within the operands, which the public functions
         // have checked against each other; the packed operands have room for `height × k` factors,
         // and for those of a group's columns (whole panels) or of one panel. Operands that are
@@ -280,7 +281,7 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
         // SAFETY: by the caller.
         unsafe {
             if self.pack_b {
-                let k = inner.len().div_ceil(P::VALUES);
+                let k = inner.len().div_ceil(P::Arithmetic::VALUES);
                 (self.packed_b.add((j.start - group.start) * k).cast_const(), width)
             } else if j.len() == width {
                 (b.at(inner.start, j.start).cast(), b.row)
@@ -292,16 +293,16 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
     }
 
     /// Packs the columns `cols` of B over `inner`, panel by panel; a B given by its rows in pieces of a few
-    /// rows, if a panel's rows do not spill into the next panel.
+    /// rows, if a panel's rows do not spill into the next panel. (Not inlined, as [`Panel`]'s strips.)
     ///
     /// # Safety
     /// The ranges must lie within B, with room for the panels of `cols`.
-    #[inline(always)]
+    #[inline(never)]
     unsafe fn fill_b<P>(&self, how: P, cols: Range<usize>, inner: Range<usize>)
     where
         P: Packing<Element = T, Factor = F>,
     {
-        let (b, k) = (self.part.b, inner.len().div_ceil(P::VALUES));
+        let (b, k) = (self.part.b, inner.len().div_ceil(P::Arithmetic::VALUES));
         let whole_lines = width::<P>().is_multiple_of(pack::LINE);
         let at_a_time = if b.row != 1 && whole_lines { PIECE } else { inner.len() };
         how.arithmetic().vectorize(
@@ -310,7 +311,7 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
                 for piece in blocks_of(inner.clone(), at_a_time) {
                     for j in blocks_of(cols.clone(), width::<P>()) {
                         let width = panel_width::<P>(j.len());
-                        let before = (piece.start - inner.start) / P::VALUES;
+                        let before = (piece.start - inner.start) / P::Arithmetic::VALUES;
                         // SAFETY: by the caller.
                         unsafe {
                             let panel = self.packed_b.add((j.start - cols.start) * k);
@@ -330,7 +331,7 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
                                     pack::rows(how, from, b.row, j.len(), piece.len(), panel, width)
                                 }
                             }
-                            let factors = width * piece.len().div_ceil(P::VALUES);
+                            let factors = width * piece.len().div_ceil(P::Arithmetic::VALUES);
                             how.finish(std::slice::from_raw_parts_mut(panel, factors));
                         }
                     }
@@ -339,16 +340,16 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
         );
     }
 
-    /// Packs the rows `rows` of A over `inner`, strip by strip.
+    /// Packs the rows `rows` of A over `inner`, strip by strip. (Not inlined, either.)
     ///
     /// # Safety
     /// The ranges must lie within A, with room for `rows`.
-    #[inline(always)]
+    #[inline(never)]
     unsafe fn fill_a<P>(&self, how: P, rows: Range<usize>, inner: Range<usize>)
     where
         P: Packing<Element = T, Factor = F>,
     {
-        let (a, k) = (self.part.a, inner.len().div_ceil(P::VALUES));
+        let (a, k) = (self.part.a, inner.len().div_ceil(P::Arithmetic::VALUES));
         how.arithmetic().vectorize(
             #[inline(always)]
             move || {

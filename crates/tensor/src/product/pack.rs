@@ -1,9 +1,11 @@
-//! Copies of operands in the order in which tiles read them, as the factors that they multiply.
+//! How elements become factors, and copies of operands in the order in which tiles read them.
 //!
 //! A row of a copy may be written by lines longer than itself: what they leave past it, the next row
 //! overwrites.
 
-use super::arithmetic::Arithmetic;
+use pulp::Simd;
+
+use super::arithmetic::{Arithmetic, Plain};
 use super::lanes::Lanes;
 
 /// Elements of a row that become factors at a time.
@@ -22,10 +24,8 @@ pub(super) trait Packing: Copy {
 
     /// Whether operands must be packed; else a factor is an element.
     const NEEDED: bool;
-    /// Elements in a factor.
-    const VALUES: usize = <Self::Arithmetic>::VALUES;
 
-    /// What tiles multiply the factors with.
+    /// The arithmetic itself.
     fn arithmetic(self) -> Self::Arithmetic;
 
     /// The factor of `values` elements, at `from`, `from + step` and so on; to `VALUES` they are
@@ -63,9 +63,47 @@ pub(super) trait Packing: Copy {
         to_row: usize,
     );
 
-    /// What is left to do once a panel or strip is packed.
+    /// Makes factors of what was packed, a strip or a piece of a panel, where that is left to do.
     #[inline(always)]
     fn finish(self, _packed: &mut [Self::Factor]) {}
+}
+
+impl<S: Simd, T: Lanes> Packing for Plain<S, T> {
+    type Element = T;
+    type Factor = T;
+    type Arithmetic = Self;
+
+    const NEEDED: bool = false;
+
+    #[inline(always)]
+    fn arithmetic(self) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    unsafe fn factor(self, from: *const T, _: usize, _: usize) -> T {
+        // SAFETY: as promised by the caller.
+        unsafe { *from }
+    }
+
+    #[inline(always)]
+    unsafe fn line(self, from: *const T, _: usize, _: usize) -> [T; LINE] {
+        // SAFETY: as promised by the caller.
+        unsafe { from.cast::<[T; LINE]>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn turn(
+        self,
+        from: *const T,
+        from_row: usize,
+        height: usize,
+        to: *mut T,
+        to_row: usize,
+    ) {
+        // SAFETY: as promised by the caller.
+        unsafe { T::turn::<S>(from, from_row, height, to, to_row) }
+    }
 }
 
 /// A panel of B: `width` columns over `k`, row by row, from B given by its rows:
@@ -87,9 +125,9 @@ pub(super) unsafe fn rows<P: Packing>(
     width: usize,
 ) {
     let end = (k * b_step + cols).saturating_sub(b_step);
-    for q in 0..k.div_ceil(P::VALUES) {
-        let p = q * P::VALUES;
-        let values = P::VALUES.min(k - p);
+    for q in 0..k.div_ceil(P::Arithmetic::VALUES) {
+        let p = q * P::Arithmetic::VALUES;
+        let values = P::Arithmetic::VALUES.min(k - p);
         let reach = (p + values - 1) * b_step + cols.next_multiple_of(LINE);
         // SAFETY: as promised by the caller; whole lines are read only where they end with the last
         // element or before it.
@@ -127,7 +165,7 @@ pub(super) unsafe fn transposed<P: Packing>(
 ) {
     let side = P::Element::SIDE;
     // In factors.
-    let whole = k / (side * P::VALUES) * side;
+    let whole = k / (side * P::Arithmetic::VALUES) * side;
     // From the last block on: the rows of one may reach into the first columns of the next row,
     // which come later.
     for block in (0..cols.div_ceil(side)).rev() {
@@ -137,12 +175,18 @@ pub(super) unsafe fn transposed<P: Packing>(
         unsafe {
             let (from, to) = (b.add(j * b_row), panel.add(j));
             for q in (0..whole).step_by(side) {
-                how.turn(from.add(q * P::VALUES), b_row, height, to.add(q * width), width);
+                how.turn(
+                    from.add(q * P::Arithmetic::VALUES),
+                    b_row,
+                    height,
+                    to.add(q * width),
+                    width,
+                );
             }
-            for q in whole..k.div_ceil(P::VALUES) {
-                let p = q * P::VALUES;
+            for q in whole..k.div_ceil(P::Arithmetic::VALUES) {
+                let p = q * P::Arithmetic::VALUES;
                 for i in 0..height {
-                    let values = P::VALUES.min(k - p);
+                    let values = P::Arithmetic::VALUES.min(k - p);
                     *to.add(q * width + i) = how.factor(from.add(i * b_row + p), 1, values);
                 }
             }

@@ -136,7 +136,7 @@ impl<T: Lanes> Part<T> {
     /// `A Bᵀ` of a few rows.
     #[inline(always)]
     fn dot_products<S: Simd>(&self, simd: S) {
-        let &Self { a, b, c, ref rows, ref cols, k, start } = self;
+        let Self { a, b, c, ref rows, ref cols, k, start } = *self;
         for i in rows.clone() {
             // SAFETY: row `i` of A, the columns `cols` of B and of row `i` of C exist, and no
             // other thread writes there.

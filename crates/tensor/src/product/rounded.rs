@@ -7,7 +7,7 @@ use super::pack::{LINE, Packing};
 use crate::bf16;
 
 /// Elements are rounded to bf16 while they are packed, and multiplied as `f32`. A product of two bf16 is
-/// exact in `f32` wherever it is a normal number, so that two roundings are one.
+/// exact in `f32` wherever it is a normal number, so that only the sum rounds, fused or not.
 #[derive(Clone, Copy)]
 pub(super) struct Rounded<S>(Plain<S, f32>);
 

@@ -38,7 +38,7 @@ pub(super) fn strips(rows: usize) -> impl Iterator<Item = Range<usize>> {
 /// The rows of A that a panel is multiplied with, in factors `F`.
 #[derive(Clone, Copy)]
 pub(super) enum Left<F> {
-    /// `A[i][p]` at `data + i * row + p * col`; one of the two is 1.
+    /// Where a factor is an element: `A[i][p]` at `data + i * row + p * col`; one of the two is 1.
     Strided { data: *const F, row: usize, col: usize },
     /// Strip after strip, each column by column.
     Packed(*const F),
@@ -70,7 +70,8 @@ impl<F: Copy, T: Lanes> Panel<F, T> {
     where
         R: Arithmetic<Factor = F, Element = T>,
     {
-        // Either rows or columns of A are side by side in memory; the compiler is told which.
+        // Either rows or columns of A are side by side in memory; the compiler is told which. (Factors of
+        // several elements are always packed.)
         let unit = match self.a {
             Left::Strided { row, .. } => row == 1 || R::VALUES > 1,
             Left::Packed(_) => true,
@@ -89,9 +90,11 @@ impl<F: Copy, T: Lanes> Panel<F, T> {
 
     /// A panel whose vectors in a row the compiler knows, and whether rows of A are side by side.
     ///
+    /// Not inlined, or every codegen unit that multiplies would have a copy of it.
+    ///
     /// # Safety
     /// As [`Panel::run`].
-    #[inline(always)]
+    #[inline(never)]
     unsafe fn strips<R, const VECS: usize, const UNIT: bool>(&self, how: R)
     where
         R: Arithmetic<Factor = F, Element = T>,
