@@ -5,12 +5,14 @@
 //! 50 epochs over all 1,797 images in batches of 32, sigmoid units, SGD with the rate 0.1, on one
 //! thread; then the accuracy on the same images.
 
+use std::io::{Write, stdout};
+
 use chainrule::data::{Scaling, digits};
 use chainrule::layers::Activation;
 use chainrule::optim::{OptimizerConfig, Schedule, SgdConfig};
 use chainrule::{Config, Model};
 
-fn main() -> chainrule::Result<()> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut config = Config::default();
     config.network.hidden = vec![32];
     config.network.activation = Activation::Sigmoid;
@@ -25,6 +27,6 @@ fn main() -> chainrule::Result<()> {
     let digits = digits::<f32>();
     let mut model = Model::new(&config, &digits)?;
     model.train(&config, &digits, |trainer| trainer)?;
-    println!("accuracy {:.1} %", 100.0 * model.evaluate(&digits)?.metric.value());
+    writeln!(stdout(), "accuracy {:.1} %", 100.0 * model.evaluate(&digits)?.metric.value())?;
     Ok(())
 }

@@ -16,6 +16,7 @@
 
 use std::error::Error;
 use std::hint::black_box;
+use std::io::{Write, stdout};
 use std::time::Instant;
 
 use chainrule::explain::{Context, Explainer};
@@ -65,14 +66,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (pass, paths, all) = (median(passes), median(paths), median(reports));
     let size = (network.parameter_count() * size_of::<f64>()) as f64;
     let peak = held.map_or("null".to_owned(), |bytes| format!("{:.2}", bytes as f64 / size));
-    println!(
+    writeln!(
+        stdout(),
         "{{\"network\":\"784-512-512-10\",\"k\":{K},\"paths\":{},\"us_per_pass\":{:.1},\
          \"paths_in_passes\":{:.1},\"report_in_passes\":{:.1},\"peak_in_parameters\":{peak}}}",
         report.paths.count.exact().unwrap_or(0),
         1e6 * pass,
         paths / pass,
         all / pass,
-    );
+    )?;
     assert!(report.paths.certificate.holds);
     Ok(())
 }

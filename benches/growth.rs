@@ -6,7 +6,8 @@
 //! thread; starting from width 256, two hidden layers and batches of 64, one of the three varies.
 //! Each time is the least of several short runs.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{Write as _, stdout};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -72,7 +73,7 @@ fn run(file: Option<String>) -> std::result::Result<(), Box<dyn std::error::Erro
             let sizes = sizes(value);
             let micros = step_micros(sizes)?;
             let rate = sizes.operations() / micros / 1e3;
-            println!("{name:<14}{value:>6}{micros:>14.2} us{rate:>10.1} GFLOP/s");
+            writeln!(stdout(), "{name:<14}{value:>6}{micros:>14.2} us{rate:>10.1} GFLOP/s")?;
             curve.push((value as f64, micros));
         }
         curves.push((name, curve));

@@ -8,6 +8,7 @@
 //! the measured peak. A step's share of the limit is that time divided by the step's.
 
 use std::hint::black_box;
+use std::io::{Write, stdout};
 use std::time::Instant;
 
 use chainrule::tensor::{Threads, kernels};
@@ -84,7 +85,7 @@ fn operations(workload: &Workload) -> f64 {
     products.sum()
 }
 
-fn main() -> chainrule::Result<()> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let all = Threads::available();
     let mut counts = vec![Threads::one()];
     if all.count() > 1 {
@@ -96,9 +97,10 @@ fn main() -> chainrule::Result<()> {
         let arch = Arch::new();
         let single = best(threads, |_| arch.dispatch(Peak::<false>));
         let double = best(threads, |_| arch.dispatch(Peak::<true>));
-        println!(
+        writeln!(
+            stdout(),
             "fused multiply-add  {count} threads  f32 {single:7.1} GFLOP/s  f64 {double:7.1} GFLOP/s"
-        );
+        )?;
         peaks.push((count, single));
         for (name, kib) in [("256 KiB", 256), ("8 MiB", 8 << 10), ("256 MiB", 256 << 10)] {
             let values = kib * 1024 / size_of::<f32>();
@@ -111,17 +113,17 @@ fn main() -> chainrule::Result<()> {
                 }
                 bytes
             });
-            println!("read {name:<14} {count} threads  {read:7.1} GB/s");
+            writeln!(stdout(), "read {name:<14} {count} threads  {read:7.1} GB/s")?;
         }
     }
-    println!();
+    writeln!(stdout())?;
     for workload in &WORKLOADS {
         let operations = operations(workload);
-        print!("{:<28} {:12.0} operations", workload.id(), operations);
+        write!(stdout(), "{:<28} {:12.0} operations", workload.id(), operations)?;
         for (count, peak) in &peaks {
-            print!("  at the peak of {count}: {:11.3} us", operations / peak / 1e3);
+            write!(stdout(), "  at the peak of {count}: {:11.3} us", operations / peak / 1e3)?;
         }
-        println!();
+        writeln!(stdout())?;
     }
     Ok(())
 }

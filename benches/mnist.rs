@@ -7,6 +7,7 @@
 //! (scaling, shuffling and the evaluation of the test images after every epoch included, reading
 //! the files excluded) and the test accuracy, then the means.
 
+use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -58,10 +59,10 @@ fn run(folder: PathBuf) -> Result<(), Box<dyn std::error::Error>> {
         let elapsed = start.elapsed().as_secs_f64();
         let test = history.epochs.last().and_then(|epoch| epoch.test.as_ref());
         let reached = test.map_or(f64::NAN, |scores| scores.metric.value());
-        println!("seed {seed}: {elapsed:.3} s, test accuracy {:.2} %", 100.0 * reached);
+        writeln!(stdout(), "seed {seed}: {elapsed:.3} s, test accuracy {:.2} %", 100.0 * reached)?;
         seconds += elapsed / SEEDS as f64;
         accuracy += 100.0 * reached / SEEDS as f64;
     }
-    println!("mean: {seconds:.3} s, test accuracy {accuracy:.2} %");
+    writeln!(stdout(), "mean: {seconds:.3} s, test accuracy {accuracy:.2} %")?;
     Ok(())
 }

@@ -17,6 +17,7 @@
 
 use std::alloc::System;
 use std::fmt::Display;
+use std::io::{Write, stdout};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -53,14 +54,18 @@ fn main() -> ExitCode {
     };
     let rss = peak_rss_mib().map_or("null".to_owned(), |mib| format!("{mib:.1}"));
     let suffix = if precision == "f32" { String::new() } else { format!("-{precision}") };
-    println!(
+    let said = writeln!(
+        stdout(),
         "{{\"contender\":\"chainrule{suffix}\",\"version\":\"{}\",\"workload\":\"{}\",\
          \"threads\":{threads},\"us_per_step_median\":{median:.3},\"us_per_step_min\":{min:.3},\
          \"rss_mb\":{rss},\"allocs_per_step\":{allocations}}}",
         env!("CARGO_PKG_VERSION"),
         workload.name,
     );
-    ExitCode::SUCCESS
+    match said {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, error),
+    }
 }
 
 fn fail(code: u8, message: impl Display) -> ExitCode {
