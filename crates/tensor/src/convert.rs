@@ -39,10 +39,19 @@ impl<S: Scalar> Matrix<S> {
     }
 }
 
-#[cfg(all(test, feature = "ndarray"))]
+#[cfg(all(test, any(feature = "faer", feature = "ndarray")))]
 mod tests {
     use crate::Matrix;
 
+    #[cfg(feature = "faer")]
+    #[test]
+    fn faer_round_trip() {
+        let m = Matrix::from_rows(&[[1.0_f32, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+        assert_eq!(Matrix::from_faer(m.view().to_faer()), m);
+        assert_eq!(Matrix::from_faer(m.view().to_faer().transpose()), m.transpose());
+    }
+
+    #[cfg(feature = "ndarray")]
     #[test]
     fn ndarray_round_trip() {
         let m = Matrix::from_rows(&[[1.0_f32, 2.0, 3.0], [4.0, 5.0, 6.0]]);

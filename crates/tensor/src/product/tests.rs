@@ -48,29 +48,27 @@ fn one_chain_an_element<S: Scalar>(
     let all = shapes.into_iter().chain(large);
     // Miri takes minutes for the larger ones.
     for (m, n, k) in all.filter(|(m, n, k)| !cfg!(miri) || m * n * k < 200) {
-        for (ta, tb) in [(false, true), (false, false), (true, false), (true, true)] {
-            if few_rows_differ && !ta && (tb && m < vector::FEW_ROWS || n == 1) {
-                continue;
-            }
-            let a = if ta { values::<S>(k, m) } else { values(m, k) };
-            let b = if tb { values::<S>(n, k) } else { values(k, n) };
-            let row = values::<S>(1, n);
-            for begin in [Begin::Zero, Begin::Destination, Begin::Row(row.as_slice())] {
-                let chain = |i, j| {
-                    let a = |p| factor(if ta { a[(p, i)] } else { a[(i, p)] });
-                    let b = |p| factor(if tb { b[(j, p)] } else { b[(p, j)] });
-                    let start = match begin {
-                        Begin::Zero => S::zero(),
-                        Begin::Destination => S::one(),
-                        Begin::Row(row) => row[j],
-                    };
-                    let add = |sum, p| match fused {
-                        true => a(p).mul_add(b(p), sum),
-                        false => a(p) * b(p) + sum,
-                    };
-                    (0..k).fold(start, add)
+        let (a, b, row) = (values::<S>(m, k), values::<S>(k, n), values::<S>(1, n));
+        for begin in [Begin::Zero, Begin::Destination, Begin::Row(row.as_slice())] {
+            let chain = |i, j| {
+                let start = match begin {
+                    Begin::Zero => S::zero(),
+                    Begin::Destination => S::one(),
+                    Begin::Row(row) => row[j],
                 };
-                let expected = Matrix::from_fn(m, n, chain);
+                let add = |sum, p| match (factor(a[(i, p)]), factor(b[(p, j)])) {
+                    (a, b) if fused => a.mul_add(b, sum),
+                    (a, b) => a * b + sum,
+                };
+                (0..k).fold(start, add)
+            };
+            let expected = Matrix::from_fn(m, n, chain);
+            for (ta, tb) in [(false, true), (false, false), (true, false), (true, true)] {
+                if few_rows_differ && !ta && (tb && m < vector::FEW_ROWS || n == 1) {
+                    continue;
+                }
+                let a = if ta { a.transpose() } else { a.clone() };
+                let b = if tb { b.transpose() } else { b.clone() };
                 for (way, run) in ways.iter().enumerate() {
                     let mut c = Matrix::from_fn(m, n, |_, _| S::one());
                     let (a, b) = (operand(&a, ta), operand(&b, tb));
