@@ -8,7 +8,7 @@
 //!
 //! Every element of a product of more than a few rows is one chain over `k`, in that order: of fused
 //! multiply-adds where the processor has them on vectors (AVX2, AVX-512, NEON), elsewhere of products
-//! and sums; `A Bᵀ` of one to three rows, and `A` times one column, take interleaved parts of the sum
+//! and sums; `A Bᵀ` of one to four rows, and `A` times one column, take interleaved parts of the sum
 //! instead. Threads share a product by parts of its output, so no sum is split and the bits do not
 //! depend on the number of threads. (Another instruction set may round differently.)
 //!

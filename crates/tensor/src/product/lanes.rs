@@ -76,8 +76,8 @@ pub trait Lanes: num_traits::Zero + Copy {
         to_row: usize,
     );
 
-    /// The sum of the lanes.
-    fn sum<S: Simd>(simd: S, x: Self::Vector<S>) -> Self;
+    /// The sums of four vectors' lanes, each in the same order.
+    fn sums<S: Simd>(simd: S, x: [Self::Vector<S>; 4]) -> [Self; 4];
 
     /// Reads a vector from any address.
     ///
@@ -101,7 +101,7 @@ pub trait Lanes: num_traits::Zero + Copy {
 }
 
 macro_rules! lanes {
-    ($float:ident, $side:literal, $turn:ident, $vector:ident, $mask:ident, $first:ident, $load:ident, $store:ident, $splat:ident, $add:ident, $mul:ident, $mul_add:ident, $sum:ident) => {
+    ($float:ident, $side:literal, $turn:ident, $sums:ident, $vector:ident, $mask:ident, $first:ident, $load:ident, $store:ident, $splat:ident, $add:ident, $mul:ident, $mul_add:ident, $sum:ident) => {
         impl Lanes for $float {
             type Vector<S: Simd> = S::$vector;
             const SIDE: usize = $side;
@@ -132,7 +132,8 @@ macro_rules! lanes {
             #[inline(always)]
             fn first<S: Simd>(simd: S, count: usize) -> Self::Mask<S> {
                 let mask = simd.$first(0, count as _);
-                // AVX-512 takes masks in its instructions; elsewhere pulp has a function for each.
+                // AVX-512 takes masks in its instructions; elsewhere pulp has a function for each, which
+                // stores faster than AVX2's masked store.
                 if size_of::<S::$vector>() == 64 { MemMask::new(mask.mask()) } else { mask }
             }
 
@@ -143,7 +144,7 @@ macro_rules! lanes {
                 from: *const Self,
             ) -> S::$vector {
                 // SAFETY: the caller promises the numbers of the mask's lanes.
-                unsafe { simd.$load(mask, from) }
+                unsafe { simd.$load(MemMask::new(mask.mask()), from) }
             }
 
             #[inline(always)]
@@ -182,8 +183,13 @@ macro_rules! lanes {
             }
 
             #[inline(always)]
-            fn sum<S: Simd>(simd: S, x: S::$vector) -> Self {
-                simd.$sum(x)
+            fn sums<S: Simd>(simd: S, x: [S::$vector; 4]) -> [Self; 4] {
+                #[cfg(target_arch = "x86_64")]
+                if size_of::<S::$vector>() >= 32 {
+                    // SAFETY: the processor has AVX, since `S` has.
+                    return unsafe { $sums(x) };
+                }
+                x.map(|x| simd.$sum(x))
             }
         }
     };
@@ -193,6 +199,7 @@ lanes!(
     f32,
     8,
     turn_f32,
+    sums_f32,
     f32s,
     m32s,
     mask_between_m32s,
@@ -208,6 +215,7 @@ lanes!(
     f64,
     4,
     turn_f64,
+    sums_f64,
     f64s,
     m64s,
     mask_between_m64s,
@@ -273,4 +281,61 @@ unsafe fn turn_f64(from: *const f64, from_row: usize, height: usize, to: *mut f6
             unsafe { _mm256_storeu_pd(to.add((half + p) * to_row), column) };
         }
     }
+}
+
+/// [`Lanes::sums`]: halves are added, then rows and columns of a 4×4 block change places, two by two.
+///
+/// # Safety
+/// A `V` must be a vector of 8 or 16 numbers, and the processor must have AVX.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx")]
+unsafe fn sums_f32<V: Copy>(x: [V; 4]) -> [f32; 4] {
+    use std::arch::x86_64::*;
+    // SAFETY: as many numbers are there.
+    let [x0, x1, x2, x3] = x.map(|x| unsafe {
+        let halves = (&raw const x).cast::<__m256>();
+        match size_of::<V>() {
+            64 => _mm256_add_ps(halves.read_unaligned(), halves.add(1).read_unaligned()),
+            _ => halves.read_unaligned(),
+        }
+    });
+    let pair = |x, y| _mm256_add_ps(_mm256_unpacklo_ps(x, y), _mm256_unpackhi_ps(x, y));
+    let (low, high) = (pair(x0, x1), pair(x2, x3));
+    let quarters =
+        _mm256_add_ps(_mm256_shuffle_ps::<0x44>(low, high), _mm256_shuffle_ps::<0xee>(low, high));
+    let sums = _mm_add_ps(_mm256_castps256_ps128(quarters), _mm256_extractf128_ps::<1>(quarters));
+    let mut out = [0.0; 4];
+    // SAFETY: there is room for four.
+    unsafe { _mm_storeu_ps(out.as_mut_ptr(), sums) };
+    out
+}
+
+/// [`Lanes::sums`] of 4 or 8 numbers each.
+///
+/// # Safety
+/// As [`sums_f32`].
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx")]
+unsafe fn sums_f64<V: Copy>(x: [V; 4]) -> [f64; 4] {
+    use std::arch::x86_64::*;
+    // SAFETY: as many numbers are there.
+    let [x0, x1, x2, x3] = x.map(|x| unsafe {
+        let halves = (&raw const x).cast::<__m256d>();
+        match size_of::<V>() {
+            64 => _mm256_add_pd(halves.read_unaligned(), halves.add(1).read_unaligned()),
+            _ => halves.read_unaligned(),
+        }
+    });
+    let pair = |x, y| _mm256_add_pd(_mm256_unpacklo_pd(x, y), _mm256_unpackhi_pd(x, y));
+    let (low, high) = (pair(x0, x1), pair(x2, x3));
+    let sums = _mm256_add_pd(
+        _mm256_permute2f128_pd::<0x20>(low, high),
+        _mm256_permute2f128_pd::<0x31>(low, high),
+    );
+    let mut out = [0.0; 4];
+    // SAFETY: there is room for four.
+    unsafe { _mm256_storeu_pd(out.as_mut_ptr(), sums) };
+    out
 }

@@ -130,7 +130,7 @@ impl<T: Lanes> Part<T> {
     #[inline(always)]
     fn takes_dots(&self) -> bool {
         let by_rows = self.a.col == 1 && self.b.row == 1 && self.c.col == 1;
-        by_rows && self.rows.len() < vector::FEW_ROWS
+        by_rows && self.rows.len() <= vector::FEW_ROWS
     }
 
     /// `A Bᵀ` of a few rows.

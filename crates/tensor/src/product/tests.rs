@@ -64,7 +64,7 @@ fn one_chain_an_element<S: Scalar>(
             };
             let expected = Matrix::from_fn(m, n, chain);
             for (ta, tb) in [(false, true), (false, false), (true, false), (true, true)] {
-                if few_rows_differ && !ta && (tb && m < vector::FEW_ROWS || n == 1) {
+                if few_rows_differ && !ta && (tb && m <= vector::FEW_ROWS || n == 1) {
                     continue;
                 }
                 let a = if ta { a.transpose() } else { a.clone() };
@@ -110,6 +110,56 @@ fn every_element_is_one_chain() {
                 &|part| arch.dispatch(Cut(part)),
             ];
             one_chain_an_element(|x| x, fused, true, &ways);
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+#[test]
+fn a_dot_product_has_the_same_bits_beside_any_others() {
+    fn check<S: Scalar>() {
+        let (depths, rows) = if cfg!(miri) { (0..6, 6) } else { (0..40, 11) };
+        for (arch, k) in
+            instruction_sets().iter().flat_map(|(arch, _)| depths.clone().map(move |k| (arch, k)))
+        {
+            let (x, w, bias) = (values::<S>(2, k), values::<S>(rows, k), values::<S>(1, rows));
+            let [mut together, mut alone] =
+                [0; 2].map(|_| Matrix::from_fn(2, rows, |_, _| S::nan()));
+            let part = |c| {
+                Part::new(operand(&x, false), operand(&w, true), c, Begin::Row(bias.as_slice()))
+            };
+            arch.dispatch(&part(together.view_mut()));
+            let parts = part(alone.view_mut());
+            (0..rows).for_each(|j| arch.dispatch(&parts.within(0..2, j..j + 1)));
+            assert_eq!(together, alone, "{k}");
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+#[test]
+fn a_dot_product_is_right_at_every_length() {
+    fn check<S: Scalar>() {
+        let (depths, rows) = if cfg!(miri) { (0..6, 6) } else { (0..70, 5) };
+        // Integers, whose sums are exact in any order.
+        let whole = |rows, cols| {
+            Matrix::<S>::from_fn(rows, cols, |i, j| S::of((3 * i + 7 * j) as f64 % 5.0 - 2.0))
+        };
+        for (arch, k) in
+            instruction_sets().iter().flat_map(|(arch, _)| depths.clone().map(move |k| (arch, k)))
+        {
+            let (x, w) = (whole(2, k), whole(rows, k));
+            let mut c = Matrix::from_fn(2, rows, |_, _| S::nan());
+            arch.dispatch(&Part::new(
+                operand(&x, false),
+                operand(&w, true),
+                c.view_mut(),
+                Begin::Zero,
+            ));
+            let dot = |i, j| (0..k).fold(S::zero(), |sum, p| sum + x[(i, p)] * w[(j, p)]);
+            assert_eq!(c, Matrix::from_fn(2, rows, dot), "{k}");
         }
     }
     check::<f32>();

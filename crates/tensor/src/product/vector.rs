@@ -5,7 +5,7 @@ use pulp::Simd;
 use super::destination::Start;
 use super::lanes::Lanes;
 
-/// Rows of A below which `A Bᵀ` is taken as dot products.
+/// Rows of A up to which `A Bᵀ` is taken as dot products.
 pub(super) const FEW_ROWS: usize = 4;
 /// Rows of B that share the loads of a row of A.
 const TOGETHER: usize = 4;
@@ -28,44 +28,48 @@ pub(super) unsafe fn dot_rows<T: Lanes, S: Simd>(
     c: &mut [T],
     start: Start<T>,
 ) {
+    // SAFETY: as promised by the caller.
+    unsafe { begin(c, start) };
+    let rest = T::first(simd, k % T::lanes::<S>());
     let mut chunks = c.chunks_exact_mut(TOGETHER);
-    let mut j = 0;
+    let mut b = b;
     for chunk in &mut chunks {
-        // SAFETY: rows `j..j + TOGETHER` are below `n`.
-        unsafe {
-            let dots = dots::<T, S, TOGETHER>(simd, a, b.add(j * b_row), b_row, k);
-            put(chunk, &dots, start.at(0, j));
+        // SAFETY: `TOGETHER` rows are there.
+        let dots = unsafe { dots::<T, S, TOGETHER>(simd, a, b, b_row, k, rest) };
+        for (c, dot) in chunk.iter_mut().zip(dots) {
+            *c = *c + dot;
         }
-        j += TOGETHER;
+        b = b.wrapping_add(TOGETHER * b_row);
     }
     for c in chunks.into_remainder() {
-        // SAFETY: row `j` is below `n`.
-        unsafe {
-            let dots = dots::<T, S, 1>(simd, a, b.add(j * b_row), b_row, k);
-            put(std::slice::from_mut(c), &dots, start.at(0, j));
-        }
-        j += 1;
+        // SAFETY: a row is there.
+        let [dot, ..] = unsafe { dots::<T, S, 1>(simd, a, b, b_row, k, rest) };
+        *c = *c + dot;
+        b = b.wrapping_add(b_row);
     }
 }
 
+/// Writes what sums start from.
+///
 /// # Safety
 /// A row to start from must have a value for each of `c`, a column one.
 #[inline(always)]
-unsafe fn put<T: Lanes>(c: &mut [T], dots: &[T], start: Start<T>) {
-    for (j, (c, &dot)) in c.iter_mut().zip(dots).enumerate() {
-        // SAFETY: as promised by the caller.
-        let start = unsafe {
-            match start {
-                Start::Zero => T::zero(),
-                Start::Destination => *c,
-                Start::Row(row) => *row.add(j),
-                Start::Column(column) => *column,
-            }
-        };
-        *c = start + dot;
+unsafe fn begin<T: Lanes>(c: &mut [T], start: Start<T>) {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        match start {
+            Start::Zero => c.fill(T::zero()),
+            Start::Destination => {}
+            Start::Row(row) => row.copy_to_nonoverlapping(c.as_mut_ptr(), c.len()),
+            Start::Column(column) => c.fill(*column),
+        }
     }
 }
 
+/// The dot products of `a` with `N` rows of B, and zeros after them.
+///
+/// # Safety
+/// As [`dot_rows`], and `rest` must be the lanes that `k` values leave in a vector.
 #[inline(always)]
 unsafe fn dots<T: Lanes, S: Simd, const N: usize>(
     simd: S,
@@ -73,7 +77,8 @@ unsafe fn dots<T: Lanes, S: Simd, const N: usize>(
     b: *const T,
     b_row: usize,
     k: usize,
-) -> [T; N] {
+    rest: T::Mask<S>,
+) -> [T; TOGETHER] {
     let lanes = T::lanes::<S>();
     let zero = T::splat(simd, T::zero());
     let mut sums = [[zero; 2]; N];
@@ -99,13 +104,16 @@ unsafe fn dots<T: Lanes, S: Simd, const N: usize>(
             p += lanes;
         }
         if p < k {
-            let mask = T::first(simd, k - p);
-            let x = T::load_masked(simd, mask, a.add(p));
+            let x = T::load_masked(simd, rest, a.add(p));
             for (i, sums) in sums.iter_mut().enumerate() {
-                let w = T::load_masked(simd, mask, b.add(i * b_row + p));
+                let w = T::load_masked(simd, rest, b.add(i * b_row + p));
                 sums[1] = T::mul_add(simd, x, w, sums[1]);
             }
         }
     }
-    sums.map(|[first, second]| T::sum(simd, <T as Lanes>::add(simd, first, second)))
+    let mut whole = [zero; TOGETHER];
+    for (whole, [first, second]) in whole.iter_mut().zip(sums) {
+        *whole = <T as Lanes>::add(simd, first, second);
+    }
+    T::sums(simd, whole)
 }
