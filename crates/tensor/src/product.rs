@@ -107,9 +107,14 @@ fn multiply_tiled<S: Scalar>(
         return;
     }
     let whole = Part::new(a, b, c, begin).along_longer_side();
-    let (m, n, k) = (whole.rows.len(), whole.cols.len(), whole.k);
-    let work = m.saturating_mul(n).saturating_mul(k);
-    let parts = (work / MIN_WORK_PER_THREAD).min(m.max(n) / MIN_BLOCK).clamp(1, threads.count());
+    let (m, n) = (whole.rows.len(), whole.cols.len());
+    let parts = match threads.count() {
+        1 => 1,
+        count => {
+            let work = m.saturating_mul(n).saturating_mul(whole.k);
+            (work / MIN_WORK_PER_THREAD).min(m.max(n) / MIN_BLOCK).clamp(1, count)
+        }
+    };
     if parts == 1 {
         return run(&whole);
     }
