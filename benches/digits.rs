@@ -6,13 +6,19 @@
 //! thread; then the accuracy on the same images.
 
 use std::io::{Write, stdout};
+use std::process::ExitCode;
 
 use chainrule::data::{Scaling, digits};
 use chainrule::layers::Activation;
 use chainrule::optim::{OptimizerConfig, Schedule, SgdConfig};
 use chainrule::{Config, Model};
+use chainrule_benches::exit;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    exit("digits", run())
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
     let mut config = Config::default();
     config.network.hidden = vec![32];
     config.network.activation = Activation::Sigmoid;

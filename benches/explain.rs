@@ -17,16 +17,22 @@
 use std::error::Error;
 use std::hint::black_box;
 use std::io::{Write, stdout};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use chainrule::explain::{Context, Explainer};
 use chainrule::prelude::*;
 use chainrule::rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
+use chainrule_benches::exit;
 
 const K: usize = 10;
 const REPETITIONS: usize = 31;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    exit("explain", run())
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let network = NetworkBuilder::<f64>::new(784)
         .dense(512, Activation::Relu)
         .dense(512, Activation::Relu)

@@ -17,6 +17,7 @@ use chainrule::loss::{CrossEntropy, Targets};
 use chainrule::optim::{DecayOn, Optimizer, Sgd, SgdConfig};
 use chainrule::tensor::Matrix;
 use chainrule::{NetworkBuilder, Result};
+use chainrule_benches::exit;
 
 const RUNS: usize = 7;
 
@@ -56,13 +57,7 @@ const SERIES: [Series; 3] = [
 ];
 
 fn main() -> ExitCode {
-    match run(std::env::args().nth(1)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("growth: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit("growth", run(std::env::args().nth(1)))
 }
 
 fn run(file: Option<String>) -> std::result::Result<(), Box<dyn std::error::Error>> {

@@ -9,10 +9,11 @@
 
 use std::hint::black_box;
 use std::io::{Write, stdout};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use chainrule::tensor::{Threads, kernels};
-use chainrule_benches::{Task, WORKLOADS, Workload};
+use chainrule_benches::{Task, WORKLOADS, Workload, exit};
 use pulp::{Arch, Simd, WithSimd};
 
 /// Runs of which the best counts.
@@ -85,7 +86,11 @@ fn operations(workload: &Workload) -> f64 {
     products.sum()
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    exit("limit", run())
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
     let all = Threads::available();
     let mut counts = vec![Threads::one()];
     if all.count() > 1 {

@@ -15,6 +15,7 @@ use std::time::Instant;
 use chainrule::data::{Scaling, read_idx_directory};
 use chainrule::optim::{AdamWConfig, OptimizerConfig};
 use chainrule::{Config, Model};
+use chainrule_benches::exit;
 
 const SEEDS: u64 = 5;
 
@@ -23,13 +24,7 @@ fn main() -> ExitCode {
         eprintln!("mnist: set CHAINRULE_DATA to the folder that holds mnist/");
         return ExitCode::from(2);
     };
-    match run(PathBuf::from(data).join("mnist")) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("mnist: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit("mnist", run(PathBuf::from(data).join("mnist")))
 }
 
 fn run(folder: PathBuf) -> Result<(), Box<dyn std::error::Error>> {
