@@ -82,10 +82,10 @@ impl Scaler {
         if rows == 0 || columns == 0 {
             return Err(DataError::Empty { name: "the data to scale".to_owned(), rows, columns });
         }
-        let Some((low, high)) = bounds(x) else {
+        let (finite, low, high) = bounds(x);
+        if !finite {
             check_finite("data to scale", x)?;
-            unreachable!("all values are finite");
-        };
+        }
         let (shift, scale) = match scaling {
             Scaling::None => (vec![0.0; columns], vec![1.0; columns]),
             Scaling::MinMax => {
@@ -255,8 +255,8 @@ fn unscaled(x: f64, shift: f64, scale: f64) -> f64 {
     x * scale + shift
 }
 
-/// The least and the largest value of each column, if all are finite.
-fn bounds<S: Scalar>(x: MatrixView<'_, S>) -> Option<(Vec<f64>, Vec<f64>)> {
+/// Whether all values are finite, and the least and the largest of each column if they are.
+fn bounds<S: Scalar>(x: MatrixView<'_, S>) -> (bool, Vec<f64>, Vec<f64>) {
     let (mut low, mut high) = (vec![S::infinity(); x.cols()], vec![S::neg_infinity(); x.cols()]);
     let finite = vectorised(
         #[inline(always)]
@@ -273,7 +273,7 @@ fn bounds<S: Scalar>(x: MatrixView<'_, S>) -> Option<(Vec<f64>, Vec<f64>)> {
         },
     );
     let wide = |values: Vec<S>| values.into_iter().map(S::as_f64).collect();
-    finite.then(|| (wide(low), wide(high)))
+    (finite, wide(low), wide(high))
 }
 
 /// Mean and standard deviation of each column, in two passes; the second corrects the rounding of
