@@ -122,10 +122,12 @@ fn adam_step<S: Scalar>(
     pass: Pass<'_, S>,
 ) {
     let [beta1, beta2] = rule.betas;
-    let rate = S::of(rule.learning_rate / bias_correction(beta1, step));
-    let root = S::of(bias_correction(beta2, step).sqrt());
+    // Numerator and denominator times √(1 − β₂ᵗ), which leaves one division (Kingma and
+    // Ba, section 2). ε must not become 0 by it.
+    let root = bias_correction(beta2, step).sqrt();
+    let rate = S::of(rule.learning_rate / bias_correction(beta1, step) * root);
+    let eps = S::of(rule.eps * root).max(S::min_positive_value());
     let (rest1, beta2, rest2) = (S::of(1.0 - beta1), S::of(beta2), S::of(1.0 - beta2));
-    let eps = S::of(rule.eps);
     pass.for_each(|part| {
         let decay = part.decay(coupled);
         let keep = if part.decays { S::of(1.0 - rule.learning_rate * decoupled) } else { S::one() };
@@ -138,14 +140,14 @@ fn adam_step<S: Scalar>(
                     factors.apply(theta, g, m, v);
                     // A NaN must get through.
                     *max = if *v < *max { *max } else { *v };
-                    *theta -= rate * *m / (max.sqrt() / root + eps);
+                    *theta -= rate * *m / (max.sqrt() + eps);
                 });
             });
         } else {
             vectorised(|| {
                 values.for_each(|(((theta, &g), m), v)| {
                     factors.apply(theta, g, m, v);
-                    *theta -= rate * *m / (v.sqrt() / root + eps);
+                    *theta -= rate * *m / (v.sqrt() + eps);
                 });
             });
         }

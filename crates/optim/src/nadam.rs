@@ -81,12 +81,14 @@ impl Rule for NAdamConfig {
         let mu = |t: f64| beta1 * (1.0 - 0.5 * libm::pow(0.96, t * self.momentum_decay));
         let (mu_now, mu_next) = (mu(step as f64), mu(step as f64 + 1.0));
         *mu_product *= mu_now;
-        let gradient_rate = S::of(self.learning_rate * (1.0 - mu_now) / (1.0 - *mu_product));
-        let ahead = 1.0 - *mu_product * mu_next;
-        let moment_rate = S::of(self.learning_rate * mu_next / ahead);
-        let correction = S::of(bias_correction(beta2, step));
+        // Numerators and denominator times √(1 − β₂ᵗ), which leaves one division. ε must not
+        // become 0 by it.
+        let root = bias_correction(beta2, step).sqrt();
+        let rate = self.learning_rate * root;
+        let gradient_rate = S::of(rate * (1.0 - mu_now) / (1.0 - *mu_product));
+        let moment_rate = S::of(rate * mu_next / (1.0 - *mu_product * mu_next));
+        let eps = S::of(self.eps * root).max(S::min_positive_value());
         let (rest1, beta2, rest2) = (S::of(1.0 - beta1), S::of(beta2), S::of(1.0 - beta2));
-        let eps = S::of(self.eps);
         let (coupled, decoupled) = match self.decoupled_weight_decay {
             true => (0.0, self.weight_decay),
             false => (self.weight_decay, 0.0),
@@ -103,9 +105,7 @@ impl Rule for NAdamConfig {
                     *theta *= keep;
                     *m += rest1 * (g - *m);
                     *v = beta2 * *v + rest2 * g * g;
-                    let r = (*v / correction).sqrt() + eps;
-                    *theta -= gradient_rate * g / r;
-                    *theta -= moment_rate * *m / r;
+                    *theta -= (gradient_rate * g + moment_rate * *m) / (v.sqrt() + eps);
                 });
             });
         });

@@ -185,6 +185,18 @@ fn adamw_decays_by_the_rate_times_lambda() {
     assert_eq!(theta, [4.0, 4.0 * 0.95]);
 }
 
+/// Where nothing has moved yet, ε alone keeps 0 from being divided by 0: the least there is, too.
+#[test]
+fn the_least_epsilon_does_for_a_gradient_of_zero() {
+    for name in ["adam", "adamw", "nadam", "rmsprop", "adadelta", "adagrad"] {
+        let config = read(json!({"name": name, "eps": f32::from_bits(1)}));
+        let mut optimizer = config.build::<f32>(1, DecayOn::Ranges(vec![])).unwrap();
+        let mut theta = [1.5];
+        optimizer.step(&mut theta, &[0.0]).unwrap();
+        assert_eq!(theta, [1.5], "{name}");
+    }
+}
+
 #[test]
 fn wrong_lengths_change_nothing() {
     for config in configs() {
