@@ -12,10 +12,10 @@ use chainrule::data::{Scaling, digits};
 use chainrule::layers::Activation;
 use chainrule::optim::{OptimizerConfig, Schedule, SgdConfig};
 use chainrule::{Config, Model};
-use chainrule_benches::exit;
+use chainrule_benches::program;
 
 fn main() -> ExitCode {
-    exit("digits", run())
+    program::end("digits", run())
 }
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {

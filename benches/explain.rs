@@ -23,13 +23,13 @@ use std::time::Instant;
 use chainrule::explain::{Context, Explainer};
 use chainrule::prelude::*;
 use chainrule::rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
-use chainrule_benches::exit;
+use chainrule_benches::program;
 
 const K: usize = 10;
 const REPETITIONS: usize = 31;
 
 fn main() -> ExitCode {
-    exit("explain", run())
+    program::end("explain", run())
 }
 
 fn run() -> Result<(), Box<dyn Error>> {

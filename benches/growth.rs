@@ -17,7 +17,7 @@ use chainrule::loss::{CrossEntropy, Targets};
 use chainrule::optim::{DecayOn, Optimizer, Sgd, SgdConfig};
 use chainrule::tensor::Matrix;
 use chainrule::{NetworkBuilder, Result};
-use chainrule_benches::exit;
+use chainrule_benches::program;
 
 const RUNS: usize = 7;
 
@@ -57,7 +57,7 @@ const SERIES: [Series; 3] = [
 ];
 
 fn main() -> ExitCode {
-    exit("growth", run(std::env::args().nth(1)))
+    program::end("growth", run(std::env::args().nth(1)))
 }
 
 fn run(file: Option<String>) -> std::result::Result<(), Box<dyn std::error::Error>> {

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use chainrule::tensor::{Threads, kernels};
-use chainrule_benches::{Task, WORKLOADS, Workload, exit};
+use chainrule_benches::{Task, WORKLOADS, Workload, program};
 use pulp::{Arch, Simd, WithSimd};
 
 /// Runs of which the best counts.
@@ -87,7 +87,7 @@ fn operations(workload: &Workload) -> f64 {
 }
 
 fn main() -> ExitCode {
-    exit("limit", run())
+    program::end("limit", run())
 }
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {

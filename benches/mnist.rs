@@ -15,7 +15,7 @@ use std::time::Instant;
 use chainrule::data::{Scaling, read_idx_directory};
 use chainrule::optim::{AdamWConfig, OptimizerConfig};
 use chainrule::{Config, Model};
-use chainrule_benches::exit;
+use chainrule_benches::program;
 
 const SEEDS: u64 = 5;
 
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         eprintln!("mnist: set CHAINRULE_DATA to the folder that holds mnist/");
         return ExitCode::from(2);
     };
-    exit("mnist", run(PathBuf::from(data).join("mnist")))
+    program::end("mnist", run(PathBuf::from(data).join("mnist")))
 }
 
 fn run(folder: PathBuf) -> Result<(), Box<dyn std::error::Error>> {

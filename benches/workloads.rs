@@ -18,8 +18,7 @@
 //! data are 8 batches (of matexp, whose batch is the whole data, one) of uniform numbers from
 //! `[0, 1)`, with labels or target values as random, held in memory and cycled.
 
-use std::error::Error;
-use std::process::ExitCode;
+pub mod program;
 
 use chainrule::autograd::{Network, Workspace};
 use chainrule::layers::{Activation, Init};
@@ -28,17 +27,6 @@ use chainrule::optim::{Adam, AdamConfig, DecayOn, Optimizer, Sgd, SgdConfig};
 use chainrule::rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 use chainrule::tensor::{Compute, Matrix, Precision, Scalar, Threads};
 use chainrule::{NetworkBuilder, Result};
-
-/// How a program ends that did `result`: an error goes to standard error, in words.
-pub fn exit(program: &str, result: std::result::Result<(), Box<dyn Error>>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{program}: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
 
 /// What a step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,6 +17,8 @@
 //! `f32` or, where the processor has them, by instructions that add two products at a time.
 
 mod arithmetic;
+#[cfg(target_arch = "x86_64")]
+mod avx;
 mod blocks;
 mod destination;
 #[cfg(target_arch = "x86_64")]

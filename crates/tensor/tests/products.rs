@@ -111,7 +111,7 @@ fn long_thin_and_empty_shapes_are_right() {
 }
 
 /// (m, n, k), some of them 0.
-const THIN: [(usize, usize, usize); 13] = [
+const THIN: [(usize, usize, usize); 14] = [
     (0, 5, 3),
     (4, 0, 3),
     (0, 0, 0),
@@ -122,6 +122,7 @@ const THIN: [(usize, usize, usize); 13] = [
     (300, 1, 7),
     (1, 1, 5000),
     (3, 2, 4000),
+    (4, 2, 4000),
     (16, 16, 1),
     (2, 700, 3),
     (65, 257, 1),
@@ -230,7 +231,7 @@ fn assert_same_bits<S: Scalar>(precision: Precision, shapes: &[(usize, usize, us
 }
 
 /// (m, n, k), most of them large enough to be shared, many odd or thin.
-const SHARED: [(usize, usize, usize); 31] = [
+const SHARED: [(usize, usize, usize); 32] = [
     (257, 65, 513),
     (33, 1000, 700),
     (512, 784, 512),
@@ -245,6 +246,7 @@ const SHARED: [(usize, usize, usize); 31] = [
     (1, 1024, 4096),
     (2, 2048, 1024),
     (3, 1000, 2000),
+    (4, 1000, 2000),
     (7, 3, 100_000),
     (15, 900, 900),
     (17, 900, 900),

@@ -116,7 +116,8 @@ pub(super) unsafe fn store<T: Lanes, S: Simd>(
 /// columns are stored one after the other.
 ///
 /// # Safety
-/// The rows must be readable in whole vectors, and `ROWS × cols` values writable at `c`.
+/// The rows must be readable in whole vectors, and `ROWS × cols` values writable at `c`; and the
+/// processor must have `S`.
 #[inline(always)]
 pub(super) unsafe fn store_columns<T: Lanes, S: Simd, const ROWS: usize>(
     rows: *const T,

@@ -2,6 +2,9 @@
 
 use pulp::{MemMask, Simd};
 
+#[cfg(target_arch = "x86_64")]
+use super::avx;
+
 /// The largest [`Lanes::SIDE`].
 pub(super) const MAX_SIDE: usize = 8;
 
@@ -67,7 +70,7 @@ pub trait Lanes: num_traits::Zero + Copy {
     ///
     /// # Safety
     /// `height` must be in `1..=SIDE`, `SIDE` values readable at `from + i * from_row`, and as many
-    /// writable at `to + p * to_row`.
+    /// writable at `to + p * to_row`; and the processor must have `S`.
     unsafe fn turn<S: Simd>(
         from: *const Self,
         from_row: usize,
@@ -114,11 +117,10 @@ macro_rules! lanes {
                 to: *mut Self,
                 to_row: usize,
             ) {
-                // A vector of the side means AVX or wider.
                 #[cfg(target_arch = "x86_64")]
-                if Self::lanes::<S>() >= Self::SIDE {
-                    // SAFETY: as promised by the caller; the processor has AVX, since `S` has.
-                    return unsafe { $turn(from, from_row, height, to, to_row) };
+                if avx::is_in::<S>() {
+                    // SAFETY: as promised by the caller.
+                    return unsafe { avx::$turn(from, from_row, height, to, to_row) };
                 }
                 for p in 0..Self::SIDE {
                     for i in 0..height {
@@ -143,8 +145,10 @@ macro_rules! lanes {
                 mask: Self::Mask<S>,
                 from: *const Self,
             ) -> S::$vector {
+                // AVX2's masked load: pulp's function is a call that takes sums out of registers.
+                let mask = MemMask::new(mask.mask());
                 // SAFETY: the caller promises the numbers of the mask's lanes.
-                unsafe { simd.$load(MemMask::new(mask.mask()), from) }
+                unsafe { simd.$load(mask, from) }
             }
 
             #[inline(always)]
@@ -185,9 +189,9 @@ macro_rules! lanes {
             #[inline(always)]
             fn sums<S: Simd>(simd: S, x: [S::$vector; 4]) -> [Self; 4] {
                 #[cfg(target_arch = "x86_64")]
-                if size_of::<S::$vector>() >= 32 {
-                    // SAFETY: the processor has AVX, since `S` has.
-                    return unsafe { $sums(x) };
+                if avx::is_in::<S>() {
+                    // SAFETY: the processor has `S`, of which there is one.
+                    return unsafe { avx::$sums(x) };
                 }
                 x.map(|x| simd.$sum(x))
             }
@@ -227,115 +231,3 @@ lanes!(
     mul_add_f64s,
     reduce_sum_f64s
 );
-
-/// [`Lanes::turn`] of an 8×8 block: each half of the columns by two rounds of interleaving.
-///
-/// # Safety
-/// As [`Lanes::turn`], and the processor must have AVX.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-#[target_feature(enable = "avx")]
-unsafe fn turn_f32(from: *const f32, from_row: usize, height: usize, to: *mut f32, to_row: usize) {
-    use std::arch::x86_64::*;
-    for half in [0, 4] {
-        // SAFETY: rows below `height` are readable by the caller's promise; others are not touched.
-        let rows: [__m256; 4] = std::array::from_fn(|i| unsafe {
-            let row = |i: usize| _mm_loadu_ps(from.add(i.min(height - 1) * from_row + half));
-            _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(row(i)), row(i + 4))
-        });
-        let (low01, high01) =
-            (_mm256_unpacklo_ps(rows[0], rows[1]), _mm256_unpackhi_ps(rows[0], rows[1]));
-        let (low23, high23) =
-            (_mm256_unpacklo_ps(rows[2], rows[3]), _mm256_unpackhi_ps(rows[2], rows[3]));
-        let columns = [
-            _mm256_shuffle_ps::<0x44>(low01, low23),
-            _mm256_shuffle_ps::<0xee>(low01, low23),
-            _mm256_shuffle_ps::<0x44>(high01, high23),
-            _mm256_shuffle_ps::<0xee>(high01, high23),
-        ];
-        for (p, column) in columns.into_iter().enumerate() {
-            // SAFETY: the caller promises the room.
-            unsafe { _mm256_storeu_ps(to.add((half + p) * to_row), column) };
-        }
-    }
-}
-
-/// [`Lanes::turn`] of a 4×4 block.
-///
-/// # Safety
-/// As [`Lanes::turn`], and the processor must have AVX.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-#[target_feature(enable = "avx")]
-unsafe fn turn_f64(from: *const f64, from_row: usize, height: usize, to: *mut f64, to_row: usize) {
-    use std::arch::x86_64::*;
-    for half in [0, 2] {
-        // SAFETY: rows below `height` are readable by the caller's promise; others are not touched.
-        let rows: [__m256d; 2] = std::array::from_fn(|i| unsafe {
-            let row = |i: usize| _mm_loadu_pd(from.add(i.min(height - 1) * from_row + half));
-            _mm256_insertf128_pd::<1>(_mm256_castpd128_pd256(row(i)), row(i + 2))
-        });
-        let columns = [_mm256_unpacklo_pd(rows[0], rows[1]), _mm256_unpackhi_pd(rows[0], rows[1])];
-        for (p, column) in columns.into_iter().enumerate() {
-            // SAFETY: the caller promises the room.
-            unsafe { _mm256_storeu_pd(to.add((half + p) * to_row), column) };
-        }
-    }
-}
-
-/// [`Lanes::sums`]: halves are added, then rows and columns of a 4×4 block change places, two by two.
-///
-/// # Safety
-/// A `V` must be a vector of 8 or 16 numbers, and the processor must have AVX.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-#[target_feature(enable = "avx")]
-unsafe fn sums_f32<V: Copy>(x: [V; 4]) -> [f32; 4] {
-    use std::arch::x86_64::*;
-    // SAFETY: as many numbers are there.
-    let [x0, x1, x2, x3] = x.map(|x| unsafe {
-        let halves = (&raw const x).cast::<__m256>();
-        match size_of::<V>() {
-            64 => _mm256_add_ps(halves.read_unaligned(), halves.add(1).read_unaligned()),
-            _ => halves.read_unaligned(),
-        }
-    });
-    let pair = |x, y| _mm256_add_ps(_mm256_unpacklo_ps(x, y), _mm256_unpackhi_ps(x, y));
-    let (low, high) = (pair(x0, x1), pair(x2, x3));
-    let quarters =
-        _mm256_add_ps(_mm256_shuffle_ps::<0x44>(low, high), _mm256_shuffle_ps::<0xee>(low, high));
-    let sums = _mm_add_ps(_mm256_castps256_ps128(quarters), _mm256_extractf128_ps::<1>(quarters));
-    let mut out = [0.0; 4];
-    // SAFETY: there is room for four.
-    unsafe { _mm_storeu_ps(out.as_mut_ptr(), sums) };
-    out
-}
-
-/// [`Lanes::sums`] of 4 or 8 numbers each.
-///
-/// # Safety
-/// As [`sums_f32`].
-#[cfg(target_arch = "x86_64")]
-#[inline]
-#[target_feature(enable = "avx")]
-unsafe fn sums_f64<V: Copy>(x: [V; 4]) -> [f64; 4] {
-    use std::arch::x86_64::*;
-    // SAFETY: as many numbers are there.
-    let [x0, x1, x2, x3] = x.map(|x| unsafe {
-        let halves = (&raw const x).cast::<__m256d>();
-        match size_of::<V>() {
-            64 => _mm256_add_pd(halves.read_unaligned(), halves.add(1).read_unaligned()),
-            _ => halves.read_unaligned(),
-        }
-    });
-    let pair = |x, y| _mm256_add_pd(_mm256_unpacklo_pd(x, y), _mm256_unpackhi_pd(x, y));
-    let (low, high) = (pair(x0, x1), pair(x2, x3));
-    let sums = _mm256_add_pd(
-        _mm256_permute2f128_pd::<0x20>(low, high),
-        _mm256_permute2f128_pd::<0x31>(low, high),
-    );
-    let mut out = [0.0; 4];
-    // SAFETY: there is room for four.
-    unsafe { _mm256_storeu_pd(out.as_mut_ptr(), sums) };
-    out
-}

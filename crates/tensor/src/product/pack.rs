@@ -101,7 +101,7 @@ impl<S: Simd, T: Lanes> Packing for Plain<S, T> {
         to: *mut T,
         to_row: usize,
     ) {
-        // SAFETY: as promised by the caller.
+        // SAFETY: as promised by the caller; the processor has `S`, of which there is one here.
         unsafe { T::turn::<S>(from, from_row, height, to, to_row) }
     }
 }

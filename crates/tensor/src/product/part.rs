@@ -141,7 +141,7 @@ impl<T: Lanes> Part<T> {
             // SAFETY: row `i` of A, the columns `cols` of B and of row `i` of C exist, and no
             // other thread writes there.
             unsafe {
-                let start = start.at(0, cols.start);
+                let start = start.at(i, cols.start);
                 let c = std::slice::from_raw_parts_mut(c.at(i, cols.start), cols.len());
                 vector::dot_rows(simd, a.at(i, 0), b.at(0, cols.start), b.col, k, c, start);
             }

@@ -80,10 +80,17 @@ fn one_chain_an_element<S: Scalar>(
     }
 }
 
-/// Vectors of one number, which Miri can watch, and the widest there are; whether they are fused.
+/// Vectors of one number, which Miri can watch, AVX2's, and the widest there are; whether they are fused.
 fn instruction_sets() -> Vec<(Arch, bool)> {
-    let widest = Some(Arch::new()).filter(|arch| !matches!(arch, Arch::Scalar));
-    std::iter::once((Arch::Scalar, false)).chain(widest.map(|arch| (arch, true))).collect()
+    let mut sets = vec![(Arch::Scalar, false)];
+    #[cfg(target_arch = "x86_64")]
+    sets.extend(pulp::x86::V3::try_new().map(|simd| (Arch::V3(simd), true)));
+    #[cfg(target_arch = "x86_64")]
+    let known = |arch| matches!(arch, Arch::Scalar | Arch::V3(_));
+    #[cfg(not(target_arch = "x86_64"))]
+    let known = |arch| matches!(arch, Arch::Scalar);
+    sets.extend(Some(Arch::new()).filter(|&arch| !known(arch)).map(|arch| (arch, true)));
+    sets
 }
 
 /// Blocks so small that even small shapes are cut, and of at least two panels of the widest vectors.
@@ -116,22 +123,22 @@ fn every_element_is_one_chain() {
     check::<f64>();
 }
 
+/// Each instruction set with each length of dot products.
+fn dot_products(longest: usize) -> impl Iterator<Item = (Arch, usize)> {
+    let longest = if cfg!(miri) { 5 } else { longest };
+    instruction_sets().into_iter().flat_map(move |(arch, _)| (0..=longest).map(move |k| (arch, k)))
+}
+
 #[test]
 fn a_dot_product_has_the_same_bits_beside_any_others() {
     fn check<S: Scalar>() {
-        let (depths, rows) = if cfg!(miri) { (0..6, 6) } else { (0..40, 11) };
-        for (arch, k) in
-            instruction_sets().iter().flat_map(|(arch, _)| depths.clone().map(move |k| (arch, k)))
-        {
-            let (x, w, bias) = (values::<S>(2, k), values::<S>(rows, k), values::<S>(1, rows));
-            let [mut together, mut alone] =
-                [0; 2].map(|_| Matrix::from_fn(2, rows, |_, _| S::nan()));
-            let part = |c| {
-                Part::new(operand(&x, false), operand(&w, true), c, Begin::Row(bias.as_slice()))
-            };
-            arch.dispatch(&part(together.view_mut()));
-            let parts = part(alone.view_mut());
-            (0..rows).for_each(|j| arch.dispatch(&parts.within(0..2, j..j + 1)));
+        for (arch, k) in dot_products(70) {
+            let (x, w) = (values::<S>(2, k), values::<S>(11, k));
+            let (a, b) = (operand(&x, false), operand(&w, true));
+            let [mut together, mut alone] = [0; 2].map(|_| Matrix::from_fn(2, 11, |_, _| S::nan()));
+            arch.dispatch(&Part::new(a, b, together.view_mut(), Begin::Zero));
+            let part = Part::new(a, b, alone.view_mut(), Begin::Zero);
+            (0..11).for_each(|j| arch.dispatch(&part.within(0..2, j..j + 1)));
             assert_eq!(together, alone, "{k}");
         }
     }
@@ -141,29 +148,34 @@ fn a_dot_product_has_the_same_bits_beside_any_others() {
 
 #[test]
 fn a_dot_product_is_right_at_every_length() {
-    fn check<S: Scalar>() {
-        let (depths, rows) = if cfg!(miri) { (0..6, 6) } else { (0..70, 5) };
-        // Integers, whose sums are exact in any order.
-        let whole = |rows, cols| {
-            Matrix::<S>::from_fn(rows, cols, |i, j| S::of((3 * i + 7 * j) as f64 % 5.0 - 2.0))
-        };
-        for (arch, k) in
-            instruction_sets().iter().flat_map(|(arch, _)| depths.clone().map(move |k| (arch, k)))
-        {
-            let (x, w) = (whole(2, k), whole(rows, k));
-            let mut c = Matrix::from_fn(2, rows, |_, _| S::nan());
-            arch.dispatch(&Part::new(
-                operand(&x, false),
-                operand(&w, true),
-                c.view_mut(),
-                Begin::Zero,
-            ));
-            let dot = |i, j| (0..k).fold(S::zero(), |sum, p| sum + x[(i, p)] * w[(j, p)]);
-            assert_eq!(c, Matrix::from_fn(2, rows, dot), "{k}");
+    // Integers, whose sums are exact in any order.
+    fn integers<S: Scalar>(rows: usize, cols: usize) -> Matrix<S> {
+        Matrix::from_fn(rows, cols, |i, j| S::of((3 * i + 7 * j) as f64 % 5.0 - 2.0))
+    }
+    fn check<S: Scalar>(m: usize, n: usize, k: usize, arch: Arch) {
+        let (x, w, row) = (integers::<S>(m, k), integers::<S>(n, k), integers::<S>(1, n));
+        for begin in [Begin::Zero, Begin::Destination, Begin::Row(row.as_slice())] {
+            let dot = |i, j| {
+                let start = match begin {
+                    Begin::Zero => S::zero(),
+                    Begin::Destination => S::one(),
+                    Begin::Row(row) => row[j],
+                };
+                (0..k).fold(start, |sum, p| sum + x[(i, p)] * w[(j, p)])
+            };
+            let mut c = Matrix::from_fn(m, n, |_, _| S::one());
+            let part = Part::new(operand(&x, false), operand(&w, true), c.view_mut(), begin);
+            arch.dispatch(&part.along_longer_side());
+            assert_eq!(c, Matrix::from_fn(m, n, dot), "{m}×{n}×{k} {begin:?}");
         }
     }
-    check::<f32>();
-    check::<f64>();
+    for (arch, k) in dot_products(70) {
+        // Of one column, `Cᵀ = Bᵀ Aᵀ` has one row.
+        for (m, n) in [(1, 6), (4, 5), (9, 1)] {
+            check::<f32>(m, n, k, arch);
+            check::<f64>(m, n, k, arch);
+        }
+    }
 }
 
 #[test]

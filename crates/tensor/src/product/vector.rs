@@ -16,13 +16,13 @@ const TOGETHER: usize = 4;
 /// neighbours; which `n` rows are taken together does not change their bits.
 ///
 /// # Safety
-/// `k` values must be readable at `a` and at `b + j * b_row` for every `j < n`, and `n` in a row to
-/// start from.
+/// `k` values must be readable at `a` and at `b + j * b_row` for every `j < n`, the length of `c`, which
+/// lies elsewhere; a row to start from must have `n` values, a column one.
 #[inline(always)]
 pub(super) unsafe fn dot_rows<T: Lanes, S: Simd>(
     simd: S,
     a: *const T,
-    b: *const T,
+    mut b: *const T,
     b_row: usize,
     k: usize,
     c: &mut [T],
@@ -32,7 +32,6 @@ pub(super) unsafe fn dot_rows<T: Lanes, S: Simd>(
     unsafe { begin(c, start) };
     let rest = T::first(simd, k % T::lanes::<S>());
     let mut chunks = c.chunks_exact_mut(TOGETHER);
-    let mut b = b;
     for chunk in &mut chunks {
         // SAFETY: `TOGETHER` rows are there.
         let dots = unsafe { dots::<T, S, TOGETHER>(simd, a, b, b_row, k, rest) };
@@ -52,7 +51,7 @@ pub(super) unsafe fn dot_rows<T: Lanes, S: Simd>(
 /// Writes what sums start from.
 ///
 /// # Safety
-/// A row to start from must have a value for each of `c`, a column one.
+/// A row to start from must have a value for each of `c` and lie elsewhere, a column must have one.
 #[inline(always)]
 unsafe fn begin<T: Lanes>(c: &mut [T], start: Start<T>) {
     // SAFETY: as promised by the caller.
