@@ -124,16 +124,24 @@ impl<T: Lanes> Part<T> {
         whole && self.b.row != 1 && !self.packing_b_pays(self.k)
     }
 
-    /// One panel of B, read where it stands.
+    /// One panel of B, whose rows are `b_step` factors apart at `b`.
+    ///
+    /// # Safety
+    /// All of B must be there, in whole vectors.
     #[inline(always)]
-    fn one_panel<P: Packing<Element = T>>(&self, how: P) {
+    unsafe fn one_panel<P: Packing<Element = T>>(
+        &self,
+        how: P,
+        b: *const P::Factor,
+        b_step: usize,
+    ) {
         let (i, j) = (self.rows.start, self.cols.start);
-        // SAFETY: as in `Block::run`; the panel is as wide as its vectors.
+        // SAFETY: as in `Block::run`; B is as the caller promises.
         unsafe {
             Panel {
                 a: Left::Strided { data: self.a.at(i, 0).cast(), row: self.a.row, col: self.a.col },
-                b: self.b.at(0, j).cast(),
-                b_step: self.b.row,
+                b,
+                b_step,
                 c: self.c.from(i, j),
                 rows: self.rows.len(),
                 cols: self.cols.len(),
@@ -148,7 +156,10 @@ impl<T: Lanes> Part<T> {
     fn blocks<P: Packing<Element = T>>(&self, how: P, sizes: Sizes) {
         const { assert!(P::NEEDED || P::Arithmetic::VALUES == 1, "a factor is an element") };
         if !P::NEEDED && self.k <= sizes.depth && self.is_one_panel::<P>() {
-            return self.one_panel(how);
+            // SAFETY: the panel is as wide as its vectors.
+            return unsafe {
+                self.one_panel(how, self.b.at(0, self.cols.start).cast(), self.b.row)
+            };
         }
         let width = width::<P>();
         // In factors, and the elements of the inner dimension in them.
@@ -187,6 +198,15 @@ impl<T: Lanes> Part<T> {
                 pack_a,
                 height,
             };
+            // One panel again, packed.
+            if n <= width && self.k <= depth && a_room == 0 && height == m {
+                // SAFETY: there is room for it, since a panel of whole vectors that is not packed was
+                // multiplied above.
+                return unsafe {
+                    block.fill_b(how, self.cols.clone(), 0..self.k);
+                    self.one_panel(how, b.cast_const().cast(), panel_width::<P>(n));
+                };
+            }
             for cols in blocks_of(self.cols.clone(), sizes.cols) {
                 let mut start = self.start;
                 for inner in blocks_of(0..self.k, depth * P::Arithmetic::VALUES) {
