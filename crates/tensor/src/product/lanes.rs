@@ -134,8 +134,7 @@ macro_rules! lanes {
             #[inline(always)]
             fn first<S: Simd>(simd: S, count: usize) -> Self::Mask<S> {
                 let mask = simd.$first(0, count as _);
-                // AVX-512 takes masks in its instructions; elsewhere pulp has a function for each, which
-                // stores faster than AVX2's masked store.
+                // AVX-512 takes masks in its instructions; elsewhere pulp has a function for each, to store.
                 if size_of::<S::$vector>() == 64 { MemMask::new(mask.mask()) } else { mask }
             }
 
@@ -145,7 +144,7 @@ macro_rules! lanes {
                 mask: Self::Mask<S>,
                 from: *const Self,
             ) -> S::$vector {
-                // AVX2's masked load: pulp's function is a call that takes sums out of registers.
+                // AVX2's masked load instead of the call of a function.
                 let mask = MemMask::new(mask.mask());
                 // SAFETY: the caller promises the numbers of the mask's lanes.
                 unsafe { simd.$load(mask, from) }

@@ -18,6 +18,15 @@ fn operand<S: Scalar>(m: &Matrix<S>, transposed: bool) -> Operand<'_, S> {
     if transposed { Operand::transposed(m.view()) } else { Operand::plain(m.view()) }
 }
 
+/// What the sums of column `j` start from, in a destination of ones.
+fn begin_at<S: Scalar>(begin: Begin<'_, S>, j: usize) -> S {
+    match begin {
+        Begin::Zero => S::zero(),
+        Begin::Destination => S::one(),
+        Begin::Row(row) => row[j],
+    }
+}
+
 /// A way to compute a part.
 type Run<'a, S> = &'a dyn Fn(&Part<S>);
 
@@ -51,11 +60,7 @@ fn one_chain_an_element<S: Scalar>(
         let (a, b, row) = (values::<S>(m, k), values::<S>(k, n), values::<S>(1, n));
         for begin in [Begin::Zero, Begin::Destination, Begin::Row(row.as_slice())] {
             let chain = |i, j| {
-                let start = match begin {
-                    Begin::Zero => S::zero(),
-                    Begin::Destination => S::one(),
-                    Begin::Row(row) => row[j],
-                };
+                let start = begin_at(begin, j);
                 let add = |sum, p| match (factor(a[(i, p)]), factor(b[(p, j)])) {
                     (a, b) if fused => a.mul_add(b, sum),
                     (a, b) => a * b + sum,
@@ -156,11 +161,7 @@ fn a_dot_product_is_right_at_every_length() {
         let (x, w, row) = (integers::<S>(m, k), integers::<S>(n, k), integers::<S>(1, n));
         for begin in [Begin::Zero, Begin::Destination, Begin::Row(row.as_slice())] {
             let dot = |i, j| {
-                let start = match begin {
-                    Begin::Zero => S::zero(),
-                    Begin::Destination => S::one(),
-                    Begin::Row(row) => row[j],
-                };
+                let start = begin_at(begin, j);
                 (0..k).fold(start, |sum, p| sum + x[(i, p)] * w[(j, p)])
             };
             let mut c = Matrix::from_fn(m, n, |_, _| S::one());
@@ -170,7 +171,7 @@ fn a_dot_product_is_right_at_every_length() {
         }
     }
     for (arch, k) in dot_products(70) {
-        // Of one column, `Cᵀ = Bᵀ Aᵀ` has one row.
+        // A C of one column is taken as `Cᵀ = Bᵀ Aᵀ`, which has one row.
         for (m, n) in [(1, 6), (4, 5), (9, 1)] {
             check::<f32>(m, n, k, arch);
             check::<f64>(m, n, k, arch);
