@@ -26,6 +26,7 @@ use chainrule::loss::{CrossEntropy, Loss, OutputFunction, Reduction, SquaredErro
 use chainrule::optim::{Adam, AdamConfig, DecayOn, Optimizer, Sgd, SgdConfig};
 use chainrule::rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 use chainrule::tensor::{Compute, Matrix, Precision, Scalar, Threads};
+use chainrule::train::step;
 use chainrule::{NetworkBuilder, Result};
 
 /// What a step does.
@@ -189,9 +190,10 @@ impl Workload {
         Ok(Box::new(move || {
             let batch = batches.next();
             let forward = network.forward(batch.x.view(), &mut workspace)?;
-            let value = forward.backward(&loss, targets(batch), &mut gradient)?.loss();
-            optimizer.step(network.theta_mut(), &gradient)?;
-            Ok(value.as_f64())
+            let units = forward.output_units(&loss, targets(batch))?;
+            let factors = units.hidden_units().into_factors();
+            step(&mut network, &factors, &mut optimizer, &mut gradient)?;
+            Ok(factors.loss().as_f64())
         }))
     }
 

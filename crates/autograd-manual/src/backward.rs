@@ -6,19 +6,19 @@ use chainrule_tensor::product::Store;
 use chainrule_tensor::{MatrixView, Scalar};
 
 use crate::workspace::LayerBuffers;
-use crate::{Forward, Network, NetworkError, Param};
+use crate::{Forward, GradientFactors, Network, NetworkError, Param};
 
 /// Part 1 done: the gradient with respect to the output units.
 #[derive(Debug)]
-pub struct OutputUnits<'a, S: Scalar> {
-    forward: Forward<'a, S>,
+pub struct OutputUnits<'n, 'w, S: Scalar> {
+    forward: Forward<'n, 'w, S>,
     loss: S,
     reduction: Reduction,
 }
 
-impl<'a, S: Scalar> OutputUnits<'a, S> {
+impl<'n, 'w, S: Scalar> OutputUnits<'n, 'w, S> {
     /// From `∇_{h_L} L`, which stands in the workspace: `∇_{a_L} L = ∇_{h_L} L ⊙ O'(a_L)`.
-    pub(crate) fn new(forward: Forward<'a, S>, loss: S, reduction: Reduction) -> Self {
+    pub(crate) fn new(forward: Forward<'n, 'w, S>, loss: S, reduction: Reduction) -> Self {
         let mut units = Self { forward, loss, reduction };
         units.activation(units.forward.network.depth());
         units
@@ -46,7 +46,7 @@ impl<'a, S: Scalar> OutputUnits<'a, S> {
 
     /// Part 2, with respect to the hidden units: `∇_{h_i} L = W_{i+1}ᵀ ∇_{a_{i+1}} L` and
     /// `∇_{a_i} L = ∇_{h_i} L ⊙ g'(a_i)` for `i = L−1, …, 1`.
-    pub fn hidden_units(mut self) -> Backward<'a, S> {
+    pub fn hidden_units(mut self) -> Backward<'n, 'w, S> {
         for i in (1..self.forward.network.depth()).rev() {
             self.input(i + 1);
             self.activation(i);
@@ -56,7 +56,7 @@ impl<'a, S: Scalar> OutputUnits<'a, S> {
 
     /// Backpropagation in one walk, `i = L, …, 1`: part 3 of layer `i`, then part 2 of the layer
     /// below.
-    pub(crate) fn propagate(mut self, gradient: &mut [S], store: Store) -> Backward<'a, S> {
+    pub(crate) fn propagate(mut self, gradient: &mut [S], store: Store) -> Backward<'n, 'w, S> {
         for i in (1..=self.forward.network.depth()).rev() {
             let own = &mut gradient[self.forward.network.layout().layer_range(i)];
             self.forward.params(i, 0..self.forward.examples(), own, store);
@@ -68,7 +68,7 @@ impl<'a, S: Scalar> OutputUnits<'a, S> {
         self.finish()
     }
 
-    fn finish(self) -> Backward<'a, S> {
+    fn finish(self) -> Backward<'n, 'w, S> {
         Backward { forward: self.forward, loss: self.loss, reduction: self.reduction }
     }
 
@@ -101,14 +101,14 @@ impl<'a, S: Scalar> OutputUnits<'a, S> {
     }
 }
 
-impl<S: Scalar> Forward<'_, S> {
+impl<S: Scalar> Forward<'_, '_, S> {
     /// Part 3 of layer `i` over a range of the examples, for the layer's own slice of θ.
     fn params(&self, i: usize, rows: std::ops::Range<usize>, gradient: &mut [S], store: Store) {
         let layer: &dyn Layer<S> = &*self.network.layers()[i - 1];
         let compute = &self.workspace.compute;
         let grad_a = self.workspace.layers[i - 1].grad_a.first_rows(self.examples());
         let theta = self.network.layer_theta(i);
-        let kept = Kept { theta, x: self.h(i - 1), a: self.a(i), h: self.h(i) };
+        let kept = self.workspace.kept(i, theta, self.x);
         let (kept, grad_a) = (kept.rows(rows.clone()), grad_a.rows_range(rows));
         layer.backward_params(kept, grad_a, gradient, store, compute);
     }
@@ -116,20 +116,20 @@ impl<S: Scalar> Forward<'_, S> {
 
 /// Parts 1 and 2 done: the gradients of all units, and part 3 for the asking.
 #[derive(Debug)]
-pub struct Backward<'a, S: Scalar> {
-    forward: Forward<'a, S>,
+pub struct Backward<'n, 'w, S: Scalar> {
+    forward: Forward<'n, 'w, S>,
     loss: S,
     reduction: Reduction,
 }
 
-impl<S: Scalar> Backward<'_, S> {
+impl<'n, 'w, S: Scalar> Backward<'n, 'w, S> {
     /// The loss of the batch.
     pub fn loss(&self) -> S {
         self.loss
     }
 
     /// The forward pass that this one followed, with every `a_i` and `h_i`.
-    pub fn forward(&self) -> &Forward<'_, S> {
+    pub fn forward(&self) -> &Forward<'_, '_, S> {
         // The shorter lifetime is what a borrow of `self` gives.
         &self.forward
     }
@@ -159,6 +159,12 @@ impl<S: Scalar> Backward<'_, S> {
     /// If there is no layer `i`.
     pub fn grad_h(&self, i: usize) -> MatrixView<'_, S> {
         self.forward.workspace.layers[i - 1].grad_h.first_rows(self.forward.examples())
+    }
+
+    /// What the gradient is a product of, without the network, so that θ can change.
+    pub fn into_factors(self) -> GradientFactors<'w, S> {
+        let Forward { x, workspace, .. } = self.forward;
+        GradientFactors::new(x, workspace, self.loss)
     }
 
     /// Part 3, with respect to weights and biases, overwriting `gradient`:

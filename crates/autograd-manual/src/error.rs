@@ -73,6 +73,12 @@ pub enum NetworkError {
         /// Rows and columns found.
         found: (usize, usize),
     },
+    /// A learning rate that is negative, infinite or NaN.
+    #[error("the learning rate must be a number and at least 0, found {found}")]
+    LearningRate {
+        /// The rate.
+        found: f64,
+    },
     /// A slice that does not have one place a parameter.
     #[error("{what} has {found} values, the network has {expected} parameters")]
     Length {

@@ -28,17 +28,17 @@ use crate::{Backward, Network, NetworkError, OutputUnits, Workspace};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct Forward<'a, S: Scalar> {
-    pub(crate) network: &'a Network<S>,
-    pub(crate) x: MatrixView<'a, S>,
-    pub(crate) workspace: &'a mut Workspace<S>,
+pub struct Forward<'n, 'w, S: Scalar> {
+    pub(crate) network: &'n Network<S>,
+    pub(crate) x: MatrixView<'w, S>,
+    pub(crate) workspace: &'w mut Workspace<S>,
 }
 
-impl<'a, S: Scalar> Forward<'a, S> {
+impl<'n, 'w, S: Scalar> Forward<'n, 'w, S> {
     pub(crate) fn new(
-        network: &'a Network<S>,
-        x: MatrixView<'a, S>,
-        workspace: &'a mut Workspace<S>,
+        network: &'n Network<S>,
+        x: MatrixView<'w, S>,
+        workspace: &'w mut Workspace<S>,
     ) -> Self {
         Self { network, x, workspace }
     }
@@ -72,7 +72,7 @@ impl<'a, S: Scalar> Forward<'a, S> {
         self.h(self.network.depth())
     }
 
-    pub(crate) fn into_output(self) -> MatrixView<'a, S> {
+    pub(crate) fn into_output(self) -> MatrixView<'w, S> {
         let (rows, depth) = (self.examples(), self.network.depth());
         self.workspace.layers[depth - 1].h.first_rows(rows)
     }
@@ -95,7 +95,7 @@ impl<'a, S: Scalar> Forward<'a, S> {
         self,
         loss: &dyn Loss<S>,
         targets: Targets<'_, S>,
-    ) -> Result<OutputUnits<'a, S>, NetworkError> {
+    ) -> Result<OutputUnits<'n, 'w, S>, NetworkError> {
         let (rows, depth) = (self.examples(), self.network.depth());
         let top = &mut self.workspace.layers[depth - 1];
         let gradient = top.grad_h.first_rows_mut(rows);
@@ -112,7 +112,7 @@ impl<'a, S: Scalar> Forward<'a, S> {
         grad_output: MatrixView<'_, S>,
         value: S,
         reduction: Reduction,
-    ) -> Result<OutputUnits<'a, S>, NetworkError> {
+    ) -> Result<OutputUnits<'n, 'w, S>, NetworkError> {
         let (rows, outputs) = (self.examples(), self.network.outputs());
         let (expected, found) = ((rows, outputs), (grad_output.rows(), grad_output.cols()));
         if expected != found {
@@ -132,7 +132,7 @@ impl<'a, S: Scalar> Forward<'a, S> {
         loss: &dyn Loss<S>,
         targets: Targets<'_, S>,
         gradient: &mut [S],
-    ) -> Result<Backward<'a, S>, NetworkError> {
+    ) -> Result<Backward<'n, 'w, S>, NetworkError> {
         self.network.check_length("the gradient", gradient)?;
         Ok(self.output_units(loss, targets)?.propagate(gradient, Store::Replace))
     }
@@ -146,7 +146,7 @@ impl<'a, S: Scalar> Forward<'a, S> {
         loss: &dyn Loss<S>,
         targets: Targets<'_, S>,
         gradient: &mut [S],
-    ) -> Result<Backward<'a, S>, NetworkError> {
+    ) -> Result<Backward<'n, 'w, S>, NetworkError> {
         self.network.check_length("the gradient", gradient)?;
         Ok(self.output_units(loss, targets)?.propagate(gradient, Store::Add))
     }

@@ -4,6 +4,7 @@
 mod backward;
 mod check;
 mod error;
+mod factors;
 mod forward;
 mod layout;
 mod network;
@@ -13,6 +14,7 @@ mod workspace;
 pub use backward::{Backward, OutputUnits};
 pub use check::{CheckOptions, NetworkReport, check_gradient};
 pub use error::NetworkError;
+pub use factors::GradientFactors;
 pub use forward::{Forward, NonFinite, Quantity};
 pub use layout::{Block, Layout};
 pub use network::Network;

@@ -147,6 +147,11 @@ impl<S: Scalar> Network<S> {
         &mut self.theta
     }
 
+    /// What a step needs apart from each other: the layers, their places in θ, and θ to write.
+    pub(crate) fn parts_mut(&mut self) -> (&[Box<dyn Layer<S>>], &Layout, &mut [S]) {
+        (&self.layers, &self.layout, &mut self.theta)
+    }
+
     /// The slice of θ of layer `layer`, from 1.
     pub fn layer_theta(&self, layer: usize) -> &[S] {
         &self.theta[self.layout.layer_range(layer)]
@@ -188,11 +193,11 @@ impl<S: Scalar> Network<S> {
     /// # Errors
     /// [`NetworkError`] if the workspace is another network's or too small, or `x` has another
     /// width than the network or no rows.
-    pub fn forward<'a>(
-        &'a self,
-        x: MatrixView<'a, S>,
-        workspace: &'a mut Workspace<S>,
-    ) -> Result<Forward<'a, S>, NetworkError> {
+    pub fn forward<'w>(
+        &self,
+        x: MatrixView<'w, S>,
+        workspace: &'w mut Workspace<S>,
+    ) -> Result<Forward<'_, 'w, S>, NetworkError> {
         self.run(x, workspace, None)
     }
 
@@ -200,21 +205,21 @@ impl<S: Scalar> Network<S> {
     ///
     /// # Errors
     /// As [`Network::forward`].
-    pub fn forward_train<'a>(
-        &'a self,
-        x: MatrixView<'a, S>,
-        workspace: &'a mut Workspace<S>,
+    pub fn forward_train<'w>(
+        &self,
+        x: MatrixView<'w, S>,
+        workspace: &'w mut Workspace<S>,
         rng: &mut dyn Rng,
-    ) -> Result<Forward<'a, S>, NetworkError> {
+    ) -> Result<Forward<'_, 'w, S>, NetworkError> {
         self.run(x, workspace, Some(rng))
     }
 
-    fn run<'a>(
-        &'a self,
-        x: MatrixView<'a, S>,
-        workspace: &'a mut Workspace<S>,
+    fn run<'w>(
+        &self,
+        x: MatrixView<'w, S>,
+        workspace: &'w mut Workspace<S>,
         rng: Option<&mut dyn Rng>,
-    ) -> Result<Forward<'a, S>, NetworkError> {
+    ) -> Result<Forward<'_, 'w, S>, NetworkError> {
         self.check_batch(x, workspace)?;
         self.run_layers(&self.theta, x, workspace, rng);
         Ok(Forward::new(self, x, workspace))
@@ -225,11 +230,11 @@ impl<S: Scalar> Network<S> {
     ///
     /// # Errors
     /// As [`Network::forward`].
-    pub fn predict<'a>(
-        &'a self,
-        x: MatrixView<'a, S>,
-        workspace: &'a mut Workspace<S>,
-    ) -> Result<MatrixView<'a, S>, NetworkError> {
+    pub fn predict<'w>(
+        &self,
+        x: MatrixView<'w, S>,
+        workspace: &'w mut Workspace<S>,
+    ) -> Result<MatrixView<'w, S>, NetworkError> {
         self.forward(x, workspace).map(Forward::into_output)
     }
 
@@ -237,11 +242,11 @@ impl<S: Scalar> Network<S> {
     ///
     /// # Errors
     /// As [`Network::forward`].
-    pub fn predict_one<'a>(
-        &'a self,
-        x: &'a [S],
-        workspace: &'a mut Workspace<S>,
-    ) -> Result<&'a [S], NetworkError> {
+    pub fn predict_one<'w>(
+        &self,
+        x: &'w [S],
+        workspace: &'w mut Workspace<S>,
+    ) -> Result<&'w [S], NetworkError> {
         Ok(self.predict(MatrixView::from_row(x), workspace)?.as_slice())
     }
 

@@ -1,6 +1,7 @@
 //! The buffers of forward and backward.
 
-use chainrule_tensor::{Compute, Matrix, Precision, Scalar, Threads};
+use chainrule_layers::Kept;
+use chainrule_tensor::{Compute, Matrix, MatrixView, Precision, Scalar, Threads};
 
 use crate::{Network, NetworkError};
 
@@ -108,6 +109,20 @@ impl<S: Scalar> Workspace<S> {
     /// The precision of products.
     pub fn precision(&self) -> Precision {
         self.compute.precision()
+    }
+
+    /// What the forward pass of layer `i` over the examples `x` was given and left.
+    #[inline]
+    pub(crate) fn kept<'a>(
+        &'a self,
+        i: usize,
+        theta: &'a [S],
+        x: MatrixView<'a, S>,
+    ) -> Kept<'a, S> {
+        let (rows, own) = (x.rows(), &self.layers[i - 1]);
+        let below = i.checked_sub(2).map(|below| &self.layers[below]);
+        let x = below.map_or(x, |below| below.h.first_rows(rows));
+        Kept { theta, x, a: own.a.first_rows(rows), h: own.h.first_rows(rows) }
     }
 
     /// Whether the buffers have the widths of `network`.

@@ -71,6 +71,10 @@ fn after_the_first_step_nothing_is_allocated() {
                 for (theta, g) in network.theta_mut().iter_mut().zip(&gradient) {
                     *theta -= 1e-3 * g;
                 }
+                let forward = network.forward_train(x.view(), &mut workspace, &mut rng).unwrap();
+                let units = forward.output_units(&loss, targets).unwrap();
+                let factors = units.hidden_units().into_factors();
+                network.descend(&factors, 1e-3).unwrap();
                 network.predict_one(x.row(0), &mut workspace).unwrap();
             };
             step(&mut network);

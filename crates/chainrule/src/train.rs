@@ -8,10 +8,12 @@ mod watch;
 pub use history::{BatchReport, EpochReport, Flow, History, StopReason};
 pub use trainer::Trainer;
 
-use chainrule_autograd_manual::{Network, NetworkError, NonFinite, Workspace};
+use chainrule_autograd_manual::{GradientFactors, Network, NetworkError, NonFinite, Workspace};
 use chainrule_data::{BatchTarget, Batches, Dataset};
 use chainrule_loss::{Loss, LossError, Targets};
+use chainrule_optim::Optimizer;
 use chainrule_tensor::Scalar;
+use chainrule_tensor::product::MAX_WHOLE;
 
 use crate::error::{Error, Result};
 use crate::metrics::{ScoreSum, Scores};
@@ -22,6 +24,57 @@ pub fn targets<'a, S: Scalar>(target: BatchTarget<'a, S>) -> Targets<'a, S> {
         BatchTarget::Classes(labels) => Targets::Classes(labels),
         BatchTarget::Values(values) => Targets::Values(values),
     }
+}
+
+/// An optimizer's step along the gradient of a batch, which `factors` have; `gradient`, as long as θ, is
+/// overwritten with it where the optimizer needs to see it. Gradient descent does not: what it subtracts from
+/// θ is not stored (in batches of up to [`MAX_WHOLE`] examples), which changes no bit.
+///
+/// # Errors
+/// [`Error`] if network, factors, optimizer and gradient do not fit.
+///
+/// ```
+/// use chainrule::optim::{DecayOn, Optimizer, Sgd, SgdConfig};
+/// use chainrule::{autograd::Workspace, prelude::*, tensor::Threads, train};
+///
+/// let mut network = NetworkBuilder::<f32>::new(2)
+///     .dense(8, Activation::Relu)
+///     .dense(2, Activation::Identity)
+///     .build()?;
+/// let mut workspace = Workspace::with_threads(&network, 4, Threads::new(2)?)?;
+/// let config = SgdConfig { learning_rate: 0.5, ..SgdConfig::default() };
+/// let mut sgd = Sgd::new(config, network.parameter_count(), DecayOn::All)?;
+/// let mut gradient = vec![0.0; network.parameter_count()];
+///
+/// let x = Matrix::from_rows(&[[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]);
+/// let mut losses = Vec::new();
+/// for _ in 0..200 {
+///     let forward = network.forward(x.view(), &mut workspace)?;
+///     let units = forward.output_units(&CrossEntropy::new(), Targets::Classes(&[0, 1, 1, 0]))?;
+///     let factors = units.hidden_units().into_factors();
+///     losses.push(factors.loss());
+///     train::step(&mut network, &factors, &mut sgd, &mut gradient)?;
+/// }
+/// assert!(losses[199] < 0.1 * losses[0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn step<S: Scalar>(
+    network: &mut Network<S>,
+    factors: &GradientFactors<'_, S>,
+    optimizer: &mut dyn Optimizer<S>,
+    gradient: &mut [S],
+) -> Result<()> {
+    let (expected, found) = (network.parameter_count(), gradient.len());
+    if expected != found {
+        return Err(NetworkError::Length { what: "the gradient", expected, found }.into());
+    }
+    if factors.examples() <= MAX_WHOLE
+        && let Some(eta) = optimizer.plain_step(network.theta())?
+    {
+        return Ok(network.descend(factors, eta)?);
+    }
+    factors.multiply(network, gradient)?;
+    Ok(optimizer.step(network.theta_mut(), gradient)?)
 }
 
 /// Loss and metric of `network` on `data` (features scaled as in training), in evaluation. They do

@@ -154,7 +154,7 @@ fn class(name: &str, data: &Dataset<f64>) -> Result<usize> {
 }
 
 /// The weight with the largest derivative, of the first layer that has weights.
-fn strongest_weight(backward: &Backward<'_, f64>) -> Result<Param> {
+fn strongest_weight(backward: &Backward<'_, '_, f64>) -> Result<Param> {
     let network = backward.network();
     let mut gradient = vec![0.0; network.parameter_count()];
     backward.weights_and_biases(&mut gradient)?;

@@ -29,7 +29,7 @@ const EXAMPLES: usize = 12;
 /// `what` and the place in their data.
 pub(crate) fn of_backward(
     model: &Model<f64>,
-    backward: &Backward<'_, f64>,
+    backward: &Backward<'_, '_, f64>,
     loss: &dyn Loss<f64>,
     targets: Targets<'_, f64>,
     raw: &Dataset<f64>,

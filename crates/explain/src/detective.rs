@@ -88,7 +88,7 @@ impl fmt::Display for NonFiniteFinding {
 /// ```
 pub fn first_non_finite_forward<S: Scalar>(
     network: &Network<S>,
-    forward: &Forward<'_, S>,
+    forward: &Forward<'_, '_, S>,
 ) -> Option<NonFiniteFinding> {
     let place = forward.first_non_finite()?;
     let (m, j, row) = (place.layer, place.unit, place.row);
@@ -133,7 +133,7 @@ pub fn first_non_finite_forward<S: Scalar>(
 
 fn pre_activation<S: Scalar>(
     network: &Network<S>,
-    forward: &Forward<'_, S>,
+    forward: &Forward<'_, '_, S>,
     finding: &mut NonFiniteFinding,
     (m, j, row): (usize, usize, usize),
 ) {

@@ -42,7 +42,7 @@ use crate::{BatchExplanation, ExplainError, Explanation, Group, ThinFactors, tex
 /// ```
 #[derive(Debug, Clone)]
 pub struct Explainer<'b, S: Scalar> {
-    pub(crate) backward: &'b Backward<'b, S>,
+    pub(crate) backward: &'b Backward<'b, 'b, S>,
     pub(crate) head: Option<Head<S>>,
     /// What the examples are called; their places in the batch if none.
     labels: Vec<usize>,
@@ -54,7 +54,7 @@ pub struct Explainer<'b, S: Scalar> {
 /// # Errors
 /// As [`Explainer::explain`].
 pub fn explain<S: Scalar>(
-    backward: &Backward<'_, S>,
+    backward: &Backward<'_, '_, S>,
     param: Param,
     row: usize,
 ) -> Result<Explanation, ExplainError> {
@@ -63,7 +63,7 @@ pub fn explain<S: Scalar>(
 
 impl<'b, S: Scalar> Explainer<'b, S> {
     /// With the output layer fused, `∇_{a_L} L` as one quantity.
-    pub fn new(backward: &'b Backward<'_, S>) -> Self {
+    pub fn new(backward: &'b Backward<'_, '_, S>) -> Self {
         Self { backward, head: None, labels: Vec::new() }
     }
 

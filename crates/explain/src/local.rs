@@ -95,7 +95,7 @@ fn config<S: Scalar>(network: &Network<S>, m: usize) -> Result<LayerConfig, Expl
 
 /// `∂h_m/∂a_m` of the example `row`.
 pub(crate) fn activation<S: Scalar>(
-    backward: &Backward<'_, S>,
+    backward: &Backward<'_, '_, S>,
     m: usize,
     row: usize,
 ) -> Result<Derivative, ExplainError> {
@@ -131,7 +131,7 @@ pub(crate) fn weights<S: Scalar>(
 
 /// The talk to the weights, `∂a_{ij}/∂W_{ijk} = h_{i−1,k}` or `∂a_{ij}/∂b_{ij} = 1`.
 pub(crate) fn parameter<S: Scalar>(
-    backward: &Backward<'_, S>,
+    backward: &Backward<'_, '_, S>,
     param: Param,
     row: usize,
 ) -> Result<Factor, ExplainError> {
@@ -150,7 +150,7 @@ pub(crate) fn parameter<S: Scalar>(
 /// The talk to the hidden layers, `∂a_L/∂a_{ij}`: the unit vector of `a_{ij}` pushed upward, one
 /// product with a Jacobian a layer, `∂a_{m+1} = W_{m+1} (g'(a_m) ⊙ ∂a_m)`.
 pub(crate) fn push_upward<S: Scalar>(
-    backward: &Backward<'_, S>,
+    backward: &Backward<'_, '_, S>,
     i: usize,
     j: usize,
     row: usize,

@@ -79,7 +79,7 @@ impl Page {
     /// a number is NaN or infinite, [`ExplainError::Loss`] if the targets do not fit,
     /// [`ExplainError::TooManyExamples`] if the page would grow beyond some tens of megabytes.
     pub fn new<S: Scalar>(
-        backward: &Backward<'_, S>,
+        backward: &Backward<'_, '_, S>,
         loss: &dyn Loss<S>,
         targets: Targets<'_, S>,
     ) -> Result<Self, ExplainError> {

@@ -75,7 +75,7 @@ impl NetworkStatistics {
     /// assert_eq!((layer.mean, layer.dead, layer.weights), (1.5, Some(0.5), Some(5.0)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn new<S: Scalar>(backward: &Backward<'_, S>, gradient: &[S]) -> Self {
+    pub fn new<S: Scalar>(backward: &Backward<'_, '_, S>, gradient: &[S]) -> Self {
         let network = backward.network();
         assert_eq!(gradient.len(), network.parameter_count(), "one entry a parameter");
         let scale = backward.example_scale().as_f64();
@@ -151,7 +151,7 @@ fn moments<S: Scalar>(values: MatrixView<'_, S>) -> (f64, f64) {
 }
 
 /// The share of dead units, and of pairs that are saturated.
-fn slopes<S: Scalar>(backward: &Backward<'_, S>, m: usize) -> Option<(f64, f64)> {
+fn slopes<S: Scalar>(backward: &Backward<'_, '_, S>, m: usize) -> Option<(f64, f64)> {
     let Some(LayerConfig::Dense(dense)) = backward.network().layers()[m - 1].config() else {
         return None;
     };

@@ -52,7 +52,7 @@ pub(crate) enum Head<S> {
 
 impl<S: Scalar> Head<S> {
     pub(crate) fn new(
-        backward: &Backward<'_, S>,
+        backward: &Backward<'_, '_, S>,
         loss: &dyn Loss<S>,
         targets: Targets<'_, S>,
     ) -> Result<Self, ExplainError> {
@@ -83,7 +83,7 @@ impl<S: Scalar> Head<S> {
     /// The output layer of the example `row` in two factors.
     pub(crate) fn at(
         &self,
-        backward: &Backward<'_, S>,
+        backward: &Backward<'_, '_, S>,
         row: usize,
     ) -> Result<Unfused, ExplainError> {
         let refused = |reason| ExplainError::Unfused { row, reason };
@@ -136,7 +136,7 @@ impl<S: Scalar> Head<S> {
     }
 }
 
-fn is_identity<S: Scalar>(backward: &Backward<'_, S>, m: usize) -> bool {
+fn is_identity<S: Scalar>(backward: &Backward<'_, '_, S>, m: usize) -> bool {
     let config = backward.network().layers()[m - 1].config();
     matches!(config, Some(LayerConfig::Dense(d)) if d.activation() == Activation::Identity)
 }

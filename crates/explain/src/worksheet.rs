@@ -190,7 +190,7 @@ fn halves(rng: &mut dyn Rng) -> f64 {
 }
 
 /// Whether every layer has something to learn, so that no page is full of zeros.
-fn is_worth(backward: &chainrule_autograd_manual::Backward<'_, f64>) -> bool {
+fn is_worth(backward: &chainrule_autograd_manual::Backward<'_, '_, f64>) -> bool {
     let depth = backward.network().depth();
     (1..=depth).all(|m| backward.grad_a(m).as_slice().iter().any(|g| g.abs() > 1e-3))
 }

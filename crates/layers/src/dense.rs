@@ -1,9 +1,9 @@
 //! The fully connected layer.
 
-use chainrule_tensor::kernels::column_sums;
+use chainrule_tensor::kernels::{column_sums, sub_column_sums};
 use chainrule_tensor::product::Store;
 use chainrule_tensor::{
-    Compute, MatrixView, MatrixViewMut, Scalar, affine, mul_nn, mul_nt, mul_tn,
+    Compute, MatrixView, MatrixViewMut, Scalar, affine, mul_nn, mul_nt, mul_tn, sub_mul_tn,
 };
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -182,6 +182,23 @@ impl<S: Scalar> Layer<S> for Dense {
         mul_tn(grad_a, kept.x, grad_w, store, compute);
         if self.bias {
             column_sums(grad_a, grad_b, store);
+        }
+    }
+
+    /// `W ← W − η (∇_A L)ᵀ X`, `b ← b − η (∇_A L)ᵀ 1`.
+    fn descend(
+        &self,
+        theta: &mut [S],
+        kept: Kept<'_, S>,
+        grad_a: MatrixView<'_, S>,
+        eta: S,
+        compute: &Compute,
+    ) {
+        let (w, b) = theta.split_at_mut(self.weights());
+        let w = MatrixViewMut::new(w, self.outputs, self.inputs).expect("W");
+        sub_mul_tn(eta, grad_a, kept.x, w, compute);
+        if self.bias {
+            sub_column_sums(eta, grad_a, b);
         }
     }
 

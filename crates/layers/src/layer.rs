@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::ops::Range;
 
+use chainrule_tensor::kernels::update;
 use chainrule_tensor::product::Store;
 use chainrule_tensor::{Compute, MatrixView, MatrixViewMut, Scalar};
 use rand::Rng;
@@ -102,6 +103,7 @@ impl<'a, S: Scalar> Kept<'a, S> {
 /// | [`backward_activation`](Layer::backward_activation) | `∇_{a_i} L = ∇_{h_i} L ⊙ g'(a_i)` |
 /// | [`backward_input`](Layer::backward_input) | `∇_{h_{i-1}} L = W_iᵀ ∇_{a_i} L` |
 /// | [`backward_params`](Layer::backward_params) | `∇_{W_i} L = ∇_{a_i} L · h_{i-1}ᵀ`, `∇_{b_i} L = ∇_{a_i} L` |
+/// | [`descend`](Layer::descend) | `W_i ← W_i − η ∇_{W_i} L`, `b_i ← b_i − η ∇_{b_i} L` |
 ///
 /// The three backward methods share what the forward pass was given and what it left, [`Kept`].
 /// What a layer keeps in `a`, and what it writes into `grad_a`, is its own affair as long as the
@@ -174,6 +176,25 @@ pub trait Layer<S: Scalar>: Debug + Send + Sync {
         compute: &Compute,
     ) {
         let _ = (kept, grad_a, grad_theta, store, compute);
+    }
+
+    /// A step of gradient descent on the layer's slice of θ, `θ ← θ − η ∇_θ L`, with the gradient of
+    /// [`backward_params`](Layer::backward_params) over the examples of the forward pass. What was kept comes
+    /// without θ, which changes here: `kept.theta` is empty.
+    ///
+    /// As provided, it allocates the gradient; [`Dense`](crate::Dense) stores none.
+    fn descend(
+        &self,
+        theta: &mut [S],
+        kept: Kept<'_, S>,
+        grad_a: MatrixView<'_, S>,
+        eta: S,
+        compute: &Compute,
+    ) {
+        let mut gradient = vec![S::zero(); theta.len()];
+        let kept = Kept { theta, ..kept };
+        self.backward_params(kept, grad_a, &mut gradient, Store::Replace, compute);
+        update(&gradient, theta, |gradient, theta| theta - eta * gradient);
     }
 
     /// Tells `note` on which smooth piece of the activation each pre-activation lies, so that a

@@ -35,6 +35,25 @@ pub trait Optimizer<S: Scalar>: Debug + Send + Sync {
     /// θ and the state are then as before. Nothing else fails.
     fn step(&mut self, theta: &mut [S], gradient: &[S]) -> Result<(), OptimError>;
 
+    /// If the next step is gradient descent, `θ ← θ − η∇θ` and nothing else, its η: the step counts as
+    /// taken, and the caller takes it, who need not store a gradient for it. `None`, as provided, if it is
+    /// more than that: then it is one for [`Optimizer::step`].
+    ///
+    /// # Errors
+    /// As [`Optimizer::step`].
+    ///
+    /// ```
+    /// use chainrule_optim::{DecayOn, Optimizer, Sgd, SgdConfig};
+    /// let config = SgdConfig { learning_rate: 0.5, ..SgdConfig::default() };
+    /// let mut sgd = Sgd::<f64>::new(config, 2, DecayOn::All)?;
+    /// assert_eq!((sgd.plain_step(&[1.0, 2.0])?, sgd.steps()), (Some(0.5), 1));
+    /// # Ok::<(), chainrule_optim::OptimError>(())
+    /// ```
+    fn plain_step(&mut self, theta: &[S]) -> Result<Option<S>, OptimError> {
+        let _ = theta;
+        Ok(None)
+    }
+
     /// The learning rate η of the next step.
     fn learning_rate(&self) -> f64;
 
@@ -101,6 +120,11 @@ pub trait Rule: Clone + Debug + Send + Sync + 'static {
     /// The buffers that these hyperparameters need. Each place keeps its meaning: a buffer that
     /// is not needed leaves its place empty, and [`Part::buffers`] then has an empty slice there.
     fn buffers(&self) -> [Option<Buffer>; BUFFERS];
+
+    /// Whether a step is gradient descent, `θ ← θ − η∇θ` and nothing else. `false` as provided.
+    fn is_plain(&self) -> bool {
+        false
+    }
 
     /// Step number `step` (from 1). `mu_product` is 1 before the first step and kept from step to
     /// step, for rules that need one number of state.
@@ -284,6 +308,15 @@ impl<R: Rule, S: Scalar> Optimizer<S> for FlatOptimizer<R, S> {
             Pass { theta, gradient, buffers, segments: &self.segments, threads: &self.threads };
         self.rule.step(self.steps, &mut self.mu_product, pass);
         Ok(())
+    }
+
+    fn plain_step(&mut self, theta: &[S]) -> Result<Option<S>, OptimError> {
+        self.check_length("theta", theta.len())?;
+        if !self.rule.is_plain() {
+            return Ok(None);
+        }
+        self.steps = self.steps.saturating_add(1);
+        Ok(Some(S::of(self.rule.learning_rate())))
     }
 
     fn learning_rate(&self) -> f64 {

@@ -78,6 +78,10 @@ impl Rule for SgdConfig {
         [(self.momentum != 0.0).then(|| Buffer::zeros("momentum_buffer")), None, None]
     }
 
+    fn is_plain(&self) -> bool {
+        self.momentum == 0.0 && self.weight_decay == 0.0
+    }
+
     fn step<S: Scalar>(&self, step: u64, _: &mut f64, pass: Pass<'_, S>) {
         let (rate, momentum) = (S::of(self.learning_rate), S::of(self.momentum));
         let fresh = if step == 1 { S::one() } else { S::of(1.0 - self.dampening) };

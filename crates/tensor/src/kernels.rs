@@ -12,7 +12,7 @@ mod softmax;
 
 use crate::{Scalar, Threads, vectorised};
 
-pub use columns::column_sums;
+pub use columns::{column_sums, sub_column_sums};
 pub use softmax::{
     RowSum, exponential_rows, exponential_sums, log_sum_exp, log_sum_exp_rows, softmax_rows,
 };

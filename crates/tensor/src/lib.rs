@@ -20,7 +20,7 @@ pub use compute::{Compute, Precision};
 pub use error::TensorError;
 pub use matrix::Matrix;
 pub use num_traits;
-pub use product::{affine, mul_nn, mul_nt, mul_tn};
+pub use product::{affine, mul_nn, mul_nt, mul_tn, sub_mul_tn};
 pub use scalar::Scalar;
 pub use simd::{instruction_set, vectorised};
 pub use threads::Threads;

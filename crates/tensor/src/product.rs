@@ -5,6 +5,7 @@
 //! | `C = A Bᵀ` | [`mul_nt`], [`affine`] | forward: `A_i = H_{i-1} W_iᵀ + 1 b_iᵀ` |
 //! | `C = A B` | [`mul_nn`] | hidden units: `∇_{H_{i-1}} L = ∇_{A_i} L · W_i` |
 //! | `C = Aᵀ B` | [`mul_tn`] | weights: `∇_{W_i} L = (∇_{A_i} L)ᵀ H_{i-1}` |
+//! | `C ← C − η Aᵀ B` | [`sub_mul_tn`] | gradient descent: `W_i ← W_i − η ∇_{W_i} L` |
 //!
 //! Every element of a product of more than a few rows is one chain over `k`, in that order: of fused
 //! multiply-adds where the processor has them on vectors (AVX2, AVX-512, NEON), elsewhere of products
@@ -50,6 +51,9 @@ pub enum Store {
     Add,
 }
 
+/// The longest sums that [`sub_mul_tn`] subtracts as a whole.
+pub const MAX_WHOLE: usize = 1024;
+
 /// What a product starts from.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +64,8 @@ pub enum Begin<'a, S> {
     Destination,
     /// This row, in every row.
     Row(&'a [S]),
+    /// 0, and this multiple of the sums is subtracted from the destination.
+    Subtract(S),
 }
 
 impl<S> From<Store> for Begin<'_, S> {
@@ -307,4 +313,31 @@ pub fn mul_tn<S: Scalar>(
 ) {
     check("Aᵀ B", (a.cols(), a.rows()), (b.rows(), b.cols()), (c.rows(), c.cols()));
     S::multiply(Operand::transposed(a), Operand::plain(b), c, store.into(), compute);
+}
+
+/// `C ← C − η · Aᵀ B`: `a` (k × m), `b` (k × n), `c` (m × n). With the learning rate η a step of gradient
+/// descent, `W ← W − η ∇_W L`, whose gradient is never stored.
+///
+/// For `k` up to [`MAX_WHOLE`] the bits are those of [`mul_tn`], each element of which is then multiplied
+/// with η and subtracted; a longer sum is subtracted in parts.
+///
+/// # Panics
+/// If the shapes do not fit.
+///
+/// ```
+/// use chainrule_tensor::{Compute, Matrix, sub_mul_tn};
+/// let (grad_a, x) = (Matrix::from_rows(&[[2.0], [1.0]]), Matrix::from_rows(&[[1.0, 3.0], [0.0, 2.0]]));
+/// let mut w = Matrix::from_rows(&[[1.0, 1.0]]);
+/// sub_mul_tn(0.5, grad_a.view(), x.view(), w.view_mut(), &Compute::one());
+/// assert_eq!(w.as_slice(), [0.0, -3.0]);
+/// ```
+pub fn sub_mul_tn<S: Scalar>(
+    eta: S,
+    a: MatrixView<'_, S>,
+    b: MatrixView<'_, S>,
+    c: MatrixViewMut<'_, S>,
+    compute: &Compute,
+) {
+    check("C − η Aᵀ B", (a.cols(), a.rows()), (b.rows(), b.cols()), (c.rows(), c.cols()));
+    S::multiply(Operand::transposed(a), Operand::plain(b), c, Begin::Subtract(eta), compute);
 }

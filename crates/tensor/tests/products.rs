@@ -2,9 +2,10 @@
 #![cfg(not(miri))] // Miri takes hours for shapes of this size; the unit tests have small ones.
 
 use chainrule_tensor::bf16::bf16;
-use chainrule_tensor::product::Store;
+use chainrule_tensor::product::{MAX_WHOLE, Store};
 use chainrule_tensor::{
     Compute, Matrix, MatrixView, MatrixViewMut, Precision, Scalar, Threads, mul_nn, mul_nt, mul_tn,
+    sub_mul_tn,
 };
 use proptest::prelude::*;
 
@@ -290,6 +291,54 @@ proptest! {
         assert_same_bits::<f32>(Precision::F32, &[shape]);
         assert_same_bits::<f64>(Precision::F32, &[shape]);
         assert_same_bits::<f32>(Precision::Bf16, &[shape]);
+    }
+}
+
+/// Subtracted from ones, on one to three threads; up to the longest whole sums to the bit what is stored
+/// and then subtracted, beyond them near it.
+fn assert_subtracted<S: Scalar>(precision: Precision, (m, n, k): (usize, usize, usize)) {
+    let (a, b) = (values::<S>(k, m, 1), values::<S>(k, n, 2));
+    let eta = S::of(0.3);
+    let mut alone = None;
+    for count in 1..=3 {
+        let compute = Compute::from(Threads::new(count).unwrap()).with_precision(precision);
+        let (mut stored, mut found) = (Matrix::zeros(m, n), Matrix::from_fn(m, n, |_, _| S::one()));
+        mul_tn(a.view(), b.view(), stored.view_mut(), Store::Replace, &compute);
+        sub_mul_tn(eta, a.view(), b.view(), found.view_mut(), &compute);
+        let expected = Matrix::from_fn(m, n, |i, j| S::one() - eta * stored[(i, j)]);
+        let name = format!("{m}×{n}×{k} {} {precision}, {count} threads", S::NAME);
+        if k <= MAX_WHOLE {
+            assert_eq!(found, expected, "{name}");
+        }
+        for (found, expected) in found.as_slice().iter().zip(expected.as_slice()) {
+            let bound = (k as f64).sqrt() * 4.0 * S::epsilon().as_f64() * (k as f64).sqrt();
+            let error = (*found - *expected).abs().as_f64();
+            assert!(error <= bound, "{name}: {error:e} > {bound:e}");
+        }
+        let alone = alone.get_or_insert_with(|| found.clone());
+        assert_eq!(&found, alone, "{name}");
+    }
+}
+
+#[test]
+fn a_multiple_of_the_product_is_subtracted() {
+    let long = SHARED.iter().copied().filter(|&(m, n, k)| m * n * k < 20_000_000);
+    for shape in THIN.into_iter().chain(long) {
+        assert_subtracted::<f32>(Precision::F32, shape);
+        assert_subtracted::<f64>(Precision::F32, shape);
+        assert_subtracted::<f32>(Precision::Bf16, shape);
+    }
+}
+
+#[test]
+fn wrong_shapes_are_refused_and_nothing_is_subtracted() {
+    let (a, b) = (values::<f64>(5, 3, 1), values::<f64>(5, 4, 2));
+    for (rows, cols) in [(4, 4), (3, 5), (4, 3)] {
+        let mut c = Matrix::zeros(rows, cols);
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            sub_mul_tn(1.0, a.view(), b.view(), c.view_mut(), &Compute::one());
+        }));
+        assert!(outcome.is_err() && c == Matrix::zeros(rows, cols));
     }
 }
 

@@ -5,6 +5,7 @@ mod bf16;
 mod borrows;
 mod casts;
 mod common;
+mod descent;
 mod errors;
 mod names;
 mod nonlinear_layers;

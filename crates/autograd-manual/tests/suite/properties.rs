@@ -164,7 +164,7 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).fold(0.0, |norm, (a, b)| norm.hypot(a - b))
 }
 
-fn gradients(backward: &Backward<'_, f64>) -> Vec<f64> {
+fn gradients(backward: &Backward<'_, '_, f64>) -> Vec<f64> {
     let depth = backward.network().depth();
     (1..=depth)
         .flat_map(|i| [backward.grad_a(i), backward.grad_h(i)])

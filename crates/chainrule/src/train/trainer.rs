@@ -14,7 +14,7 @@ use rand::Rng;
 use super::run::{Best, Run};
 use super::watch::{self, Watch};
 use super::{
-    BatchReport, EpochReport, Flow, History, StopReason, evaluate_with_place, has_no_weight,
+    BatchReport, EpochReport, Flow, History, StopReason, evaluate_with_place, has_no_weight, step,
     targets,
 };
 use crate::error::{Error, Result};
@@ -238,7 +238,7 @@ impl<'a, S: Scalar> Trainer<'a, S> {
             run.optimizer.set_learning_rate(run.rate());
             let targets = targets(examples.target);
             let forward = network.forward_train(examples.features, &mut run.workspace, dropout)?;
-            let backward = match forward.backward(loss, targets, &mut run.gradient) {
+            let units = match forward.output_units(loss, targets) {
                 Err(error) if has_no_weight(&error) => {
                     run.skipped = Some(error);
                     if self.cancelled() {
@@ -246,8 +246,9 @@ impl<'a, S: Scalar> Trainer<'a, S> {
                     }
                     continue;
                 }
-                backward => backward?,
+                units => units?,
             };
+            let backward = units.hidden_units();
             let value = backward.loss();
             if !value.is_finite() {
                 let place = backward.forward().first_non_finite();
@@ -256,13 +257,19 @@ impl<'a, S: Scalar> Trainer<'a, S> {
                 return Err(Error::Diverged { epoch, batch, loss, place, detail, kept });
             }
             run.sum.add(loss, Some(value), backward.forward().output(), targets);
-            if batch == watched {
-                self.watch.look(&backward, &run.gradient);
+            if batch == watched || self.config.clip.is_some() {
+                backward.weights_and_biases(&mut run.gradient)?;
+                if batch == watched {
+                    self.watch.look(&backward, &run.gradient);
+                }
+                if let Some(clip) = self.config.clip {
+                    clip.apply(&mut run.gradient);
+                }
+                run.optimizer.step(network.theta_mut(), &run.gradient)?;
+            } else {
+                let factors = backward.into_factors();
+                step(network, &factors, &mut *run.optimizer, &mut run.gradient)?;
             }
-            if let Some(clip) = self.config.clip {
-                clip.apply(&mut run.gradient);
-            }
-            run.optimizer.step(network.theta_mut(), &run.gradient)?;
             if batch == watched {
                 self.watch.step(epoch, network);
             }

@@ -45,7 +45,7 @@ impl<'a, S: Scalar> Watch<'a, S> {
     }
 
     /// Before the step.
-    pub(super) fn look(&mut self, backward: &Backward<'_, S>, gradient: &[S]) {
+    pub(super) fn look(&mut self, backward: &Backward<'_, '_, S>, gradient: &[S]) {
         let Some(asked) = &mut self.asked else { return };
         asked.statistics = Some(NetworkStatistics::new(backward, gradient));
         asked.before.clear();
@@ -63,14 +63,14 @@ impl<'a, S: Scalar> Watch<'a, S> {
 
 #[cfg(not(feature = "explain"))]
 impl<S: Scalar> Watch<'_, S> {
-    pub(super) fn look(&mut self, _: &Backward<'_, S>, _: &[S]) {}
+    pub(super) fn look(&mut self, _: &Backward<'_, '_, S>, _: &[S]) {}
 
     pub(super) fn step(&mut self, _: usize, _: &Network<S>) {}
 }
 
 /// What made the first value that is not finite, or made the loss not finite.
 #[cfg(feature = "explain")]
-pub(super) fn detail<S: Scalar>(backward: &Backward<'_, S>) -> String {
+pub(super) fn detail<S: Scalar>(backward: &Backward<'_, '_, S>) -> String {
     let finding = first_non_finite(backward, None);
     finding.map_or(String::new(), |finding| match finding.neuron {
         Some(_) => finding.why(),
@@ -79,17 +79,20 @@ pub(super) fn detail<S: Scalar>(backward: &Backward<'_, S>) -> String {
 }
 
 #[cfg(not(feature = "explain"))]
-pub(super) fn detail<S: Scalar>(_: &Backward<'_, S>) -> String {
+pub(super) fn detail<S: Scalar>(_: &Backward<'_, '_, S>) -> String {
     String::new()
 }
 
 /// What made the first value of a forward pass that is not finite.
 #[cfg(feature = "explain")]
-pub(super) fn detail_forward<S: Scalar>(network: &Network<S>, forward: &Forward<'_, S>) -> String {
+pub(super) fn detail_forward<S: Scalar>(
+    network: &Network<S>,
+    forward: &Forward<'_, '_, S>,
+) -> String {
     first_non_finite_forward(network, forward).map_or(String::new(), |finding| finding.why())
 }
 
 #[cfg(not(feature = "explain"))]
-pub(super) fn detail_forward<S: Scalar>(_: &Network<S>, _: &Forward<'_, S>) -> String {
+pub(super) fn detail_forward<S: Scalar>(_: &Network<S>, _: &Forward<'_, '_, S>) -> String {
     String::new()
 }

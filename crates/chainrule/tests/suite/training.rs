@@ -3,9 +3,9 @@
 use chainrule::autograd::{NetworkError, Workspace};
 use chainrule::data::{Dataset, Target};
 use chainrule::loss::{LossError, Reduction, parse};
-use chainrule::optim::{GradientClip, OptimizerConfig, PlateauConfig};
+use chainrule::optim::{DecayOn, GradientClip, OptimizerConfig, PlateauConfig};
 use chainrule::prelude::*;
-use chainrule::train::evaluate;
+use chainrule::train::{evaluate, step};
 use chainrule::{Error, NetworkConfig, TrainingConfig};
 
 use crate::common::{bits, blobs, config, names, surface, trained};
@@ -33,6 +33,51 @@ fn one_seed_gives_the_same_bits_on_any_number_of_threads() {
     }
     config.training.seed += 1;
     assert!(run(&config, &data).0 != first.0, "another seed, the same bits");
+}
+
+/// Clipping that changes nothing needs the whole gradient; without it gradient descent stores none.
+#[test]
+fn a_gradient_that_is_not_stored_gives_the_same_bits() {
+    let data = blobs(2100, 1);
+    for (name, batch_size) in [("sgd", 100), ("sgd", 1000), ("sgd", 2000), ("adam", 100)] {
+        let mut config = config(3);
+        config.training.batch_size = batch_size;
+        config.training.optimizer = OptimizerConfig::from_name(name).unwrap();
+        config.training.optimizer.set_learning_rate(0.05);
+        for threads in [1, 2] {
+            config.training.threads = Some(threads);
+            config.training.clip = None;
+            let free = run(&config, &data);
+            config.training.clip = Some(GradientClip::Norm(1e30));
+            assert_eq!(run(&config, &data), free, "{name}, batch {batch_size}");
+            config.training.clip = Some(GradientClip::Norm(1e-3));
+            assert_ne!(run(&config, &data), free, "{name}, batch {batch_size}");
+        }
+    }
+}
+
+#[test]
+fn a_step_refuses_what_does_not_fit() {
+    let build = |units| NetworkBuilder::<f32>::new(2).dense(units, Activation::Relu).build();
+    let (mut network, other) = (build(3).unwrap(), build(4).unwrap());
+    let mut workspace = Workspace::new(&network, 1).unwrap();
+    let x = Matrix::from_rows(&[[0.5, -1.0]]);
+    let forward = network.forward(x.view(), &mut workspace).unwrap();
+    let units = forward.output_units(&CrossEntropy::new(), Targets::Classes(&[1])).unwrap();
+    let factors = units.hidden_units().into_factors();
+    let before = bits(&network);
+    for name in ["sgd", "adamw"] {
+        let optimizer = |network: &Network<f32>| {
+            let config = OptimizerConfig::from_name(name).unwrap();
+            config.build::<f32>(network.parameter_count(), DecayOn::All).unwrap()
+        };
+        let (mut right, mut wrong) = (optimizer(&network), optimizer(&other));
+        let mut gradient = vec![0.0; network.parameter_count()];
+        let short = &mut gradient[1..];
+        assert!(step(&mut network, &factors, &mut *right, short).is_err(), "{name}");
+        assert!(step(&mut network, &factors, &mut *wrong, &mut gradient).is_err(), "{name}");
+        assert_eq!((bits(&network), right.steps(), wrong.steps()), (before.clone(), 0, 0));
+    }
 }
 
 #[test]

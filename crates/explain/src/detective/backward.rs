@@ -19,7 +19,7 @@ use crate::text::unit;
 /// # Panics
 /// If `gradient` does not have one entry a parameter.
 pub fn first_non_finite<S: Scalar>(
-    backward: &Backward<'_, S>,
+    backward: &Backward<'_, '_, S>,
     gradient: Option<&[S]>,
 ) -> Option<NonFiniteFinding> {
     let (network, forward) = (backward.network(), backward.forward());
@@ -41,7 +41,7 @@ fn find<S: Scalar>(values: MatrixView<'_, S>) -> Option<(usize, usize)> {
     Some((place / values.cols(), place % values.cols()))
 }
 
-fn loss<S: Scalar>(backward: &Backward<'_, S>) -> Option<NonFiniteFinding> {
+fn loss<S: Scalar>(backward: &Backward<'_, '_, S>) -> Option<NonFiniteFinding> {
     let value = backward.loss().as_f64();
     if value.is_finite() {
         return None;
@@ -66,7 +66,7 @@ fn loss<S: Scalar>(backward: &Backward<'_, S>) -> Option<NonFiniteFinding> {
     })
 }
 
-fn grad_h<S: Scalar>(backward: &Backward<'_, S>, m: usize) -> Option<NonFiniteFinding> {
+fn grad_h<S: Scalar>(backward: &Backward<'_, '_, S>, m: usize) -> Option<NonFiniteFinding> {
     let (row, n) = find(backward.grad_h(m))?;
     let network = backward.network();
     let value = backward.grad_h(m).row(row)[n].as_f64();
@@ -99,7 +99,7 @@ fn grad_h<S: Scalar>(backward: &Backward<'_, S>, m: usize) -> Option<NonFiniteFi
     Some(NonFiniteFinding { name, layer: m, neuron, row, value, formula, operands, reason })
 }
 
-fn grad_a<S: Scalar>(backward: &Backward<'_, S>, m: usize) -> Option<NonFiniteFinding> {
+fn grad_a<S: Scalar>(backward: &Backward<'_, '_, S>, m: usize) -> Option<NonFiniteFinding> {
     let (row, n) = find(backward.grad_a(m))?;
     let at = |values: MatrixView<'_, S>| values.row(row)[n].as_f64();
     let (a, h) = (unit('a', m, n + 1), unit('h', m, n + 1));
@@ -120,7 +120,7 @@ fn grad_a<S: Scalar>(backward: &Backward<'_, S>, m: usize) -> Option<NonFiniteFi
 }
 
 fn by_params<S: Scalar>(
-    backward: &Backward<'_, S>,
+    backward: &Backward<'_, '_, S>,
     gradient: &[S],
     m: usize,
 ) -> Option<NonFiniteFinding> {

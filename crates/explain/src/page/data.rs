@@ -104,7 +104,7 @@ struct Exported {
 
 impl Data {
     pub(crate) fn new<S: Scalar>(
-        backward: &Backward<'_, S>,
+        backward: &Backward<'_, '_, S>,
         loss: &dyn Loss<S>,
         targets: Targets<'_, S>,
     ) -> Result<Self, ExplainError> {
@@ -185,7 +185,7 @@ fn layers_in_words(layers: &[LayerData]) -> String {
 impl LayerData {
     /// Layer `m`; of the weights only the rows into the `chosen` neurons, if there are any.
     fn new<S: Scalar>(
-        backward: &Backward<'_, S>,
+        backward: &Backward<'_, '_, S>,
         m: usize,
         chosen: &[Vec<usize>],
     ) -> Result<Self, ExplainError> {
@@ -219,7 +219,7 @@ impl LayerData {
 
 impl Exported {
     fn new<S: Scalar>(
-        backward: &Backward<'_, S>,
+        backward: &Backward<'_, '_, S>,
         chosen: &[Vec<usize>],
         row: usize,
     ) -> Result<Self, ExplainError> {
@@ -237,7 +237,7 @@ impl Exported {
 
 /// What the outputs are compared with, as the page's formulas take it.
 fn wanted<S: Scalar>(
-    backward: &Backward<'_, S>,
+    backward: &Backward<'_, '_, S>,
     loss: &dyn Loss<S>,
     targets: Targets<'_, S>,
 ) -> Result<Matrix<f64>, ExplainError> {
@@ -258,7 +258,7 @@ fn wanted<S: Scalar>(
 
 impl LossData {
     fn new<S: Scalar>(
-        backward: &Backward<'_, S>,
+        backward: &Backward<'_, '_, S>,
         loss: &dyn Loss<S>,
         targets: Targets<'_, S>,
     ) -> Result<Self, ExplainError> {
@@ -291,7 +291,7 @@ impl LossData {
 /// Whether the loss is the one that its name says, by its gradient: one of the user's own may have
 /// the same name.
 fn is_the_crates_own<S: Scalar>(
-    backward: &Backward<'_, S>,
+    backward: &Backward<'_, '_, S>,
     loss: &dyn Loss<S>,
     targets: Targets<'_, S>,
 ) -> bool {
@@ -307,7 +307,7 @@ fn is_the_crates_own<S: Scalar>(
 
 impl ExampleData {
     fn new<S: Scalar>(
-        backward: &Backward<'_, S>,
+        backward: &Backward<'_, '_, S>,
         loss: &dyn Loss<S>,
         targets: Targets<'_, S>,
         wanted: &Matrix<f64>,

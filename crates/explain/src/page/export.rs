@@ -40,7 +40,7 @@ struct PathData {
 
 /// The neurons of each layer (the first entry is layer 1) that carry most by `|∇_{a_i} L|`: the
 /// first of each example, then the second of each, until there are enough; from 1, in order.
-pub(crate) fn responsible<S: Scalar>(backward: &Backward<'_, S>) -> Vec<Vec<usize>> {
+pub(crate) fn responsible<S: Scalar>(backward: &Backward<'_, '_, S>) -> Vec<Vec<usize>> {
     let depth = backward.network().depth();
     let of_layer = |m: usize| {
         let grad = backward.grad_a(m);
@@ -67,7 +67,7 @@ pub(crate) fn responsible<S: Scalar>(backward: &Backward<'_, S>) -> Vec<Vec<usiz
 
 /// The rows of `W_m` into the given neurons.
 pub(crate) fn rows<S: Scalar>(
-    backward: &Backward<'_, S>,
+    backward: &Backward<'_, '_, S>,
     m: usize,
     neurons: &[usize],
 ) -> BTreeMap<usize, Vec<f64>> {
@@ -77,7 +77,7 @@ pub(crate) fn rows<S: Scalar>(
 
 /// The given neurons of each layer for the example `row`.
 pub(crate) fn neurons<S: Scalar>(
-    backward: &Backward<'_, S>,
+    backward: &Backward<'_, '_, S>,
     chosen: &[Vec<usize>],
     row: usize,
 ) -> Result<Vec<NeuronData>, ExplainError> {

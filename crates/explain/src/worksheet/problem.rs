@@ -80,7 +80,7 @@ impl Problem<'_> {
     pub(super) fn worksheet(
         &self,
         sizes: &[usize],
-        backward: &Backward<'_, f64>,
+        backward: &Backward<'_, '_, f64>,
         targets: Targets<'_, f64>,
     ) -> Result<Worksheet, ExplainError> {
         let network = backward.network();
@@ -127,7 +127,7 @@ impl Problem<'_> {
     }
 
     /// The network and the example.
-    fn given(&self, backward: &Backward<'_, f64>) -> Section {
+    fn given(&self, backward: &Backward<'_, '_, f64>) -> Section {
         let network = backward.network();
         let mut blanks = vec![Blank::vector("x = h_0".into(), "", backward.forward().h(0).row(0))];
         for m in 1..=network.depth() {
@@ -147,7 +147,7 @@ impl Problem<'_> {
         Section { title: "Given", words, blanks }
     }
 
-    fn prediction(&self, backward: &Backward<'_, f64>) -> Vec<f64> {
+    fn prediction(&self, backward: &Backward<'_, '_, f64>) -> Vec<f64> {
         let output = backward.forward().output().row(0);
         let mut prediction = vec![0.0; output.len()];
         let function =
@@ -157,7 +157,7 @@ impl Problem<'_> {
         prediction
     }
 
-    fn forward(&self, backward: &Backward<'_, f64>) -> Section {
+    fn forward(&self, backward: &Backward<'_, '_, f64>) -> Section {
         let forward = backward.forward();
         let depth = backward.network().depth();
         let mut blanks = Vec::new();
@@ -181,7 +181,7 @@ impl Problem<'_> {
     }
 
     /// Part 1: output units.
-    fn output(&self, backward: &Backward<'_, f64>) -> Section {
+    fn output(&self, backward: &Backward<'_, '_, f64>) -> Section {
         let depth = backward.network().depth();
         let y = self.prediction(backward);
         let grad_a = backward.grad_a(depth).row(0);
@@ -217,7 +217,7 @@ impl Problem<'_> {
 }
 
 /// Part 2: hidden units.
-fn hidden(backward: &Backward<'_, f64>) -> Section {
+fn hidden(backward: &Backward<'_, '_, f64>) -> Section {
     let mut blanks = Vec::new();
     for m in (1..backward.network().depth()).rev() {
         let above = m + 1;
@@ -235,7 +235,7 @@ fn hidden(backward: &Backward<'_, f64>) -> Section {
 }
 
 /// Part 3: weights and biases.
-fn weights(backward: &Backward<'_, f64>, gradient: &[f64]) -> Result<Section, ExplainError> {
+fn weights(backward: &Backward<'_, '_, f64>, gradient: &[f64]) -> Result<Section, ExplainError> {
     let network = backward.network();
     let mut of_gradient = network.clone();
     of_gradient.theta_mut().copy_from_slice(gradient);
@@ -252,7 +252,7 @@ fn weights(backward: &Backward<'_, f64>, gradient: &[f64]) -> Result<Section, Ex
 }
 
 /// One weight of the first layer in three groups, and its paths.
-fn talks(backward: &Backward<'_, f64>) -> Result<Section, ExplainError> {
+fn talks(backward: &Backward<'_, '_, f64>) -> Result<Section, ExplainError> {
     let network = backward.network();
     let depth = network.depth();
     let grad = backward.grad_a(1).row(0);

@@ -138,7 +138,10 @@ impl Case {
     }
 
     /// Forward as in training, then parts 1 and 2.
-    pub(crate) fn backward<'a>(&'a self, workspace: &'a mut Workspace<f64>) -> Backward<'a, f64> {
+    pub(crate) fn backward<'a>(
+        &'a self,
+        workspace: &'a mut Workspace<f64>,
+    ) -> Backward<'a, 'a, f64> {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(self.mask_seed);
         let forward = self.network.forward_train(self.x.view(), workspace, &mut rng).unwrap();
         forward.output_units(&*self.loss, self.targets()).unwrap().hidden_units()
@@ -161,7 +164,7 @@ impl Case {
 
 /// `Σ |terms|` over all paths from the parameter to the outputs: the scale on which rounding
 /// shows.
-pub(crate) fn sum_of_magnitudes(backward: &Backward<'_, f64>, param: Param, row: usize) -> f64 {
+pub(crate) fn sum_of_magnitudes(backward: &Backward<'_, '_, f64>, param: Param, row: usize) -> f64 {
     let (network, forward) = (backward.network(), backward.forward());
     let mut v = vec![0.0; network.layers()[param.layer() - 1].outputs()];
     v[param.neuron() - 1] = match param {

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use crate::common::{Case, dense, recipes};
 
 /// `∂h_m/∂a_m` entry by entry, `m` from 1, units from 0.
-fn local(backward: &Backward<'_, f64>, m: usize, row: usize, j: usize, k: usize) -> f64 {
+fn local(backward: &Backward<'_, '_, f64>, m: usize, row: usize, j: usize, k: usize) -> f64 {
     let (a, h) = (backward.forward().a(m).row(row), backward.forward().h(m).row(row));
     let same = f64::from(u8::from(j == k));
     match backward.network().layers()[m - 1].config().unwrap() {
@@ -23,7 +23,7 @@ fn local(backward: &Backward<'_, f64>, m: usize, row: usize, j: usize, k: usize)
 
 /// The product of every path of an example from `a_m` (unit `o`, product so far) to `param`.
 fn walk(
-    backward: &Backward<'_, f64>,
+    backward: &Backward<'_, '_, f64>,
     param: Param,
     row: usize,
     (m, o, product): (usize, usize, f64),
@@ -57,7 +57,7 @@ fn walk(
     }
 }
 
-fn brute_force(backward: &Backward<'_, f64>, param: Param, row: usize) -> Vec<f64> {
+fn brute_force(backward: &Backward<'_, '_, f64>, param: Param, row: usize) -> Vec<f64> {
     let depth = backward.network().depth();
     let mut all = Vec::new();
     for (o, g) in backward.grad_a(depth).row(row).iter().enumerate() {

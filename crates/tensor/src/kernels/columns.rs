@@ -15,13 +15,32 @@ const VECTORS: usize = 4;
 /// If `sums` does not have one place a column.
 pub fn column_sums<S: Scalar>(m: MatrixView<'_, S>, sums: &mut [S], store: Store) {
     assert_eq!(m.cols(), sums.len(), "column_sums: one place a column");
-    arch().dispatch(ColumnSums { m, sums, store });
+    arch().dispatch(ColumnSums { m, sums, store, eta: None });
+}
+
+/// `v ← v − η · (1ᵀ M)ᵀ`: subtracts a multiple of the [`column_sums`] from `v`, with the bits of sums that
+/// are stored, multiplied and subtracted. With the learning rate η a step of gradient descent, `b ← b − η ∇_b L`.
+///
+/// # Panics
+/// If `v` does not have one value a column.
+///
+/// ```
+/// use chainrule_tensor::{Matrix, kernels::sub_column_sums};
+/// let mut b = [1.0, 1.0];
+/// sub_column_sums(0.5, Matrix::from_rows(&[[2.0, 0.0], [4.0, 1.0]]).view(), &mut b);
+/// assert_eq!(b, [-2.0, 0.5]);
+/// ```
+pub fn sub_column_sums<S: Scalar>(eta: S, m: MatrixView<'_, S>, v: &mut [S]) {
+    assert_eq!(m.cols(), v.len(), "sub_column_sums: one value a column");
+    arch().dispatch(ColumnSums { m, sums: v, store: Store::Replace, eta: Some(eta) });
 }
 
 struct ColumnSums<'a, T> {
     m: MatrixView<'a, T>,
     sums: &'a mut [T],
     store: Store,
+    /// If there is one, the sums are not stored, but this multiple of them subtracted.
+    eta: Option<T>,
 }
 
 impl<T: Scalar> WithSimd for ColumnSums<'_, T> {
@@ -65,7 +84,11 @@ impl<T: Scalar> ColumnSums<'_, T> {
                     *sum = <T as Lanes>::add(simd, *sum, T::load::<S>(from.add(v * lanes)));
                 }
             }
-            for (v, sum) in sums.into_iter().enumerate() {
+            for (v, mut sum) in sums.into_iter().enumerate() {
+                if let Some(eta) = self.eta {
+                    let from = T::load::<S>(to.add(v * lanes));
+                    sum = T::sub_mul(simd, from, T::splat(simd, eta), sum);
+                }
                 T::store::<S>(to.add(v * lanes), sum);
             }
         }
@@ -86,6 +109,10 @@ impl<T: Scalar> ColumnSums<'_, T> {
                 let row = &row[j..];
                 sum = <T as Lanes>::add(simd, sum, T::load_masked(simd, mask, row.as_ptr()));
             }
+            if let Some(eta) = self.eta {
+                let from = T::load_masked(simd, mask, to.as_ptr());
+                sum = T::sub_mul(simd, from, T::splat(simd, eta), sum);
+            }
             let sum = std::slice::from_raw_parts((&raw const sum).cast(), to.len());
             to.copy_from_slice(sum);
         }
@@ -99,7 +126,7 @@ mod tests {
 
     /// With vectors of one number, which Miri can watch, and the processor's own.
     #[test]
-    fn every_sum_is_taken_in_order() {
+    fn every_sum_is_taken_in_order_and_stored_or_subtracted() {
         for (rows, cols) in [(0, 3), (3, 1), (5, 17), (9, 40), (2, 75)] {
             let m = Matrix::from_fn(rows, cols, |i, j| 1.0 / (i * 7 + j + 1) as f32);
             for store in [Store::Replace, Store::Add] {
@@ -110,10 +137,21 @@ mod tests {
                 column_sums(m.view(), &mut sums, store);
                 assert_eq!(sums, expected);
                 sums.fill(0.3);
-                let scalar = ColumnSums { m: m.view(), sums: &mut sums, store };
+                let scalar = ColumnSums { m: m.view(), sums: &mut sums, store, eta: None };
                 scalar.with_simd(pulp::Scalar::new());
                 assert_eq!(sums, expected);
             }
+            let mut expected = vec![0.0; cols];
+            column_sums(m.view(), &mut expected, Store::Replace);
+            expected.iter_mut().for_each(|sum| *sum = 0.3 - 0.7 * *sum);
+            let mut v = vec![0.3; cols];
+            sub_column_sums(0.7, m.view(), &mut v);
+            assert_eq!(v, expected);
+            v.fill(0.3);
+            let (sums, store) = (v.as_mut_slice(), Store::Replace);
+            let scalar = ColumnSums { m: m.view(), sums, store, eta: Some(0.7) };
+            scalar.with_simd(pulp::Scalar::new());
+            assert_eq!(v, expected);
         }
     }
 }

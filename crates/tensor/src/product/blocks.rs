@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::MAX_WHOLE;
 use super::arithmetic::Arithmetic;
 use super::destination::Start;
 use super::lanes::Lanes;
@@ -30,7 +31,7 @@ pub(super) struct Sizes {
 /// So deep that reading and writing C between blocks does not count, while a panel of B stays in a
 /// second-level cache, and so do the fewer rows of A, in half of it; the others, and B's columns,
 /// have a share of a last-level cache.
-const SIZES: Sizes = Sizes { depth: 1024, cols: 2048, stream: 4 << 20, rows: 256 << 10 };
+const SIZES: Sizes = Sizes { depth: MAX_WHOLE, cols: 2048, stream: 4 << 20, rows: 256 << 10 };
 /// Rows of B that lie far apart are packed if more strips of rows than this use them, columns of A if
 /// more panels than this do.
 const FEW: usize = 3;
@@ -211,7 +212,7 @@ impl<T: Lanes> Part<T> {
                 let mut start = self.start;
                 for inner in blocks_of(0..self.k, depth * P::Arithmetic::VALUES) {
                     block.run(how, cols.clone(), inner, start);
-                    start = Start::Destination;
+                    start = start.continued();
                 }
                 if self.k == 0 {
                     block.run(how, cols, 0..0, start);

@@ -16,6 +16,8 @@ pub(super) enum Start<T> {
     Row(*const T),
     /// The same column of values for all columns.
     Column(*const T),
+    /// 0, and in the end this multiple of them is subtracted from the destination.
+    Subtract(T),
 }
 
 impl<T> Start<T> {
@@ -32,6 +34,15 @@ impl<T> Start<T> {
                 Self::Column(column) => Self::Column(column.add(i)),
                 start => start,
             }
+        }
+    }
+
+    /// For the terms that follow after some.
+    #[inline(always)]
+    pub(super) fn continued(self) -> Self {
+        match self {
+            Self::Subtract(eta) => Self::Subtract(eta),
+            _ => Self::Destination,
         }
     }
 }
@@ -113,7 +124,7 @@ pub(super) unsafe fn store<T: Lanes, S: Simd>(
 }
 
 /// Writes the first `cols` columns of `ROWS` rows, `width` values apart, to a destination whose
-/// columns are stored one after the other.
+/// columns are stored one after the other, or subtracts a multiple of them from it.
 ///
 /// # Safety
 /// The rows must be readable in whole vectors, and `ROWS × cols` values writable at `c`; and the
@@ -124,6 +135,7 @@ pub(super) unsafe fn store_columns<T: Lanes, S: Simd, const ROWS: usize>(
     width: usize,
     c: Destination<T>,
     cols: usize,
+    eta: Option<T>,
 ) {
     const { assert!(T::SIDE <= MAX_SIDE) };
     let side = T::SIDE;
@@ -133,7 +145,7 @@ pub(super) unsafe fn store_columns<T: Lanes, S: Simd, const ROWS: usize>(
         if T::lanes::<S>() < side {
             for j in 0..cols {
                 for i in 0..ROWS {
-                    *c.at(i, j) = *rows.add(i * width + j);
+                    put(rows.add(i * width + j), c.at(i, j), 1, eta);
                 }
             }
             return;
@@ -145,7 +157,26 @@ pub(super) unsafe fn store_columns<T: Lanes, S: Simd, const ROWS: usize>(
                 T::turn::<S>(rows.add(i * width + j), width, height, turned.as_mut_ptr(), side);
                 for q in 0..side.min(cols - j) {
                     let column = turned.as_ptr().add(q * side);
-                    column.copy_to_nonoverlapping(c.at(i, j + q), height);
+                    put(column, c.at(i, j + q), height, eta);
+                }
+            }
+        }
+    }
+}
+
+/// Copies `count` values, or subtracts this multiple of them.
+///
+/// # Safety
+/// They must be readable at `from`, and as many writable at `to`, which lies elsewhere.
+#[inline(always)]
+unsafe fn put<T: Lanes>(from: *const T, to: *mut T, count: usize, eta: Option<T>) {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        match eta {
+            None => from.copy_to_nonoverlapping(to, count),
+            Some(eta) => {
+                for i in 0..count {
+                    *to.add(i) = *to.add(i) - eta * *from.add(i);
                 }
             }
         }

@@ -9,7 +9,7 @@ use super::avx;
 pub(super) const MAX_SIDE: usize = 8;
 
 /// An element type that fills vector registers.
-pub trait Lanes: num_traits::Zero + Copy {
+pub trait Lanes: num_traits::Num + Copy {
     /// A vector of them.
     type Vector<S: Simd>: Copy;
 
@@ -61,6 +61,14 @@ pub trait Lanes: num_traits::Zero + Copy {
         z: Self::Vector<S>,
     ) -> Self::Vector<S>;
 
+    /// `x − y z`, rounded twice.
+    fn sub_mul<S: Simd>(
+        simd: S,
+        x: Self::Vector<S>,
+        y: Self::Vector<S>,
+        z: Self::Vector<S>,
+    ) -> Self::Vector<S>;
+
     /// Rows and columns of the blocks that [`Lanes::turn`] transposes.
     const SIDE: usize;
 
@@ -104,7 +112,7 @@ pub trait Lanes: num_traits::Zero + Copy {
 }
 
 macro_rules! lanes {
-    ($float:ident, $side:literal, $turn:ident, $sums:ident, $vector:ident, $mask:ident, $first:ident, $load:ident, $store:ident, $splat:ident, $add:ident, $mul:ident, $mul_add:ident, $sum:ident) => {
+    ($float:ident, $side:literal, $turn:ident, $sums:ident, $vector:ident, $mask:ident, $first:ident, $load:ident, $store:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $mul_add:ident, $sum:ident) => {
         impl Lanes for $float {
             type Vector<S: Simd> = S::$vector;
             const SIDE: usize = $side;
@@ -186,6 +194,16 @@ macro_rules! lanes {
             }
 
             #[inline(always)]
+            fn sub_mul<S: Simd>(
+                simd: S,
+                x: S::$vector,
+                y: S::$vector,
+                z: S::$vector,
+            ) -> S::$vector {
+                simd.$sub(x, simd.$mul(y, z))
+            }
+
+            #[inline(always)]
             fn sums<S: Simd>(simd: S, x: [S::$vector; 4]) -> [Self; 4] {
                 #[cfg(target_arch = "x86_64")]
                 if avx::is_in::<S>() {
@@ -210,6 +228,7 @@ lanes!(
     mask_store_ptr_f32s,
     splat_f32s,
     add_f32s,
+    sub_f32s,
     mul_f32s,
     mul_add_f32s,
     reduce_sum_f32s
@@ -226,6 +245,7 @@ lanes!(
     mask_store_ptr_f64s,
     splat_f64s,
     add_f64s,
+    sub_f64s,
     mul_f64s,
     mul_add_f64s,
     reduce_sum_f64s

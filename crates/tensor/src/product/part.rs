@@ -79,6 +79,7 @@ impl<T: Lanes> Part<T> {
                 Begin::Zero => Start::Zero,
                 Begin::Destination => Start::Destination,
                 Begin::Row(row) => Start::Row(row.as_ptr()),
+                Begin::Subtract(factor) => Start::Subtract(factor),
             },
         }
     }

@@ -21,7 +21,7 @@ fn operand<S: Scalar>(m: &Matrix<S>, transposed: bool) -> Operand<'_, S> {
 /// What the sums of column `j` start from, in a destination of ones.
 fn begin_at<S: Scalar>(begin: Begin<'_, S>, j: usize) -> S {
     match begin {
-        Begin::Zero => S::zero(),
+        Begin::Zero | Begin::Subtract(_) => S::zero(),
         Begin::Destination => S::one(),
         Begin::Row(row) => row[j],
     }
@@ -101,17 +101,20 @@ fn instruction_sets() -> Vec<(Arch, bool)> {
 /// Blocks so small that even small shapes are cut, and of at least two panels of the widest vectors.
 const SMALL: Sizes = Sizes { depth: 4, cols: 64, stream: 0, rows: 64 };
 
+/// A part that is cut so.
+struct Cut<'a, S>(&'a Part<S>);
+
+impl<T: Lanes> WithSimd for Cut<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        self.0.multiply_by(Plain::new(simd), SMALL);
+    }
+}
+
 #[test]
 fn every_element_is_one_chain() {
-    struct Cut<'a, S>(&'a Part<S>);
-    impl<T: Lanes> WithSimd for Cut<'_, T> {
-        type Output = ();
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, simd: S) {
-            self.0.multiply_by(Plain::new(simd), SMALL);
-        }
-    }
     fn check<S: Scalar>() {
         for (arch, fused) in instruction_sets() {
             let fitting = |part: &Part<S>| part.fitting(arch).dispatch(part);
@@ -126,6 +129,63 @@ fn every_element_is_one_chain() {
     }
     check::<f32>();
     check::<f64>();
+}
+
+/// Subtracted is what would have been stored; where the sum is cut, all its parts are.
+#[test]
+fn a_multiple_of_every_element_is_subtracted() {
+    fn check<S: Scalar>(m: usize, n: usize, k: usize, arch: Arch) {
+        let (a, b) = (values::<S>(m, k), values::<S>(k, n));
+        let eta = S::of(0.3);
+        let less = |c: S| S::one() - eta * c;
+        let fitting = |part: &Part<S>| part.fitting(arch).dispatch(part);
+        let ways: [(Run<'_, S>, bool); 4] = [
+            (&|part| fitting(&part.clone().along_longer_side()), true),
+            (&|part| arch.dispatch(part), true),
+            (&|part| arch.dispatch(&part.transposed()), true),
+            (&|part| arch.dispatch(Cut(part)), false),
+        ];
+        for (ta, tb) in [(false, true), (false, false), (true, false), (true, true)] {
+            let a = if ta { a.transpose() } else { a.clone() };
+            let b = if tb { b.transpose() } else { b.clone() };
+            for (way, (run, exact)) in ways.iter().enumerate() {
+                let (a, b) = (operand(&a, ta), operand(&b, tb));
+                let mut stored = Matrix::zeros(m, n);
+                run(&Part::new(a, b, stored.view_mut(), Begin::Zero));
+                let mut c = Matrix::from_fn(m, n, |_, _| S::one());
+                run(&Part::new(a, b, c.view_mut(), Begin::Subtract(eta)));
+                for (&c, &stored) in c.as_slice().iter().zip(stored.as_slice()) {
+                    let (expected, name) =
+                        (less(stored), format!("way {way}: {m}×{n}×{k} {ta} {tb}"));
+                    if *exact {
+                        assert_eq!(c, expected, "{name}");
+                    } else {
+                        let error = (c - expected).abs().as_f64();
+                        assert!(error <= 1e2 * S::epsilon().as_f64(), "{name}: {error:e}");
+                    }
+                }
+            }
+        }
+    }
+    let shapes = [
+        (1, 1, 3),
+        (4, 3, 0),
+        (5, 1, 9),
+        (3, 20, 5),
+        (7, 20, 5),
+        (13, 4, 9),
+        (40, 2, 11),
+        (32, 40, 6),
+        (2, 66, 1),
+        (20, 150, 70),
+    ];
+    // Miri takes minutes for the larger ones.
+    for (m, n, k) in shapes.into_iter().filter(|(m, n, k)| !cfg!(miri) || m * n * k < 200) {
+        for (arch, _) in instruction_sets() {
+            check::<f32>(m, n, k, arch);
+            check::<f64>(m, n, k, arch);
+        }
+    }
 }
 
 /// Each instruction set with each length of dot products.

@@ -170,15 +170,23 @@ impl<F: Copy, T: Lanes> Tile<F, T> {
         self.c = Destination { data, row: width, col: 1 };
         // SAFETY: as promised by the caller; there is room for the tile in `rows`.
         unsafe {
-            if let Start::Destination = self.start {
-                for j in 0..cols {
-                    for i in 0..ROWS {
-                        *self.c.at(i, j) = *c.at(i, j);
+            let mut eta = None;
+            match self.start {
+                Start::Destination => {
+                    for j in 0..cols {
+                        for i in 0..ROWS {
+                            *self.c.at(i, j) = *c.at(i, j);
+                        }
                     }
                 }
+                Start::Subtract(multiple) => {
+                    eta = Some(multiple);
+                    self.start = Start::Zero;
+                }
+                _ => {}
             }
             self.multiply::<R, ROWS, VECS>(how);
-            store_columns::<T, R::Simd, ROWS>(data, width, c, cols);
+            store_columns::<T, R::Simd, ROWS>(data, width, c, cols, eta);
         }
     }
 
@@ -199,7 +207,7 @@ impl<F: Copy, T: Lanes> Tile<F, T> {
         // at these places.
         unsafe {
             match start {
-                Start::Zero => {}
+                Start::Zero | Start::Subtract(_) => {}
                 Start::Destination => {
                     for (i, sums) in sums.iter_mut().enumerate() {
                         for (v, sum) in sums.iter_mut().enumerate() {
@@ -234,6 +242,15 @@ impl<F: Copy, T: Lanes> Tile<F, T> {
             }
             for p in whole..k {
                 add_products(how, a.add(p * a_col), a_row, b.add(p * b_step), &mut sums);
+            }
+            if let Start::Subtract(eta) = start {
+                let eta = T::splat(simd, eta);
+                for (i, sums) in sums.iter_mut().enumerate() {
+                    for (v, sum) in sums.iter_mut().enumerate() {
+                        let from = load::<T, R::Simd>(simd, c.at(i, 0), v, cols);
+                        *sum = T::sub_mul(simd, from, eta, *sum);
+                    }
+                }
             }
             for (i, sums) in sums.iter().enumerate() {
                 for (v, &sum) in sums.iter().enumerate() {

@@ -10,7 +10,7 @@ pub(super) const FEW_ROWS: usize = 4;
 /// Rows of B that share the loads of a row of A.
 const TOGETHER: usize = 4;
 
-/// `C[j] = start + a · B[j]` for the `n` rows of B, each of `k` values.
+/// `C[j] = start + a · B[j]`, or less a multiple of it, for the `n` rows of B, each of `k` values.
 ///
 /// A dot product is summed in `2 × lanes` interleaved parts, the same for every row whatever its
 /// neighbours; which `n` rows are taken together does not change their bits.
@@ -30,20 +30,24 @@ pub(super) unsafe fn dot_rows<T: Lanes, S: Simd>(
 ) {
     // SAFETY: as promised by the caller.
     unsafe { begin(c, start) };
+    let end = |c: T, dot: T| match start {
+        Start::Subtract(eta) => c - eta * dot,
+        _ => c + dot,
+    };
     let rest = T::first(simd, k % T::lanes::<S>());
     let mut chunks = c.chunks_exact_mut(TOGETHER);
     for chunk in &mut chunks {
         // SAFETY: `TOGETHER` rows are there.
         let dots = unsafe { dots::<T, S, TOGETHER>(simd, a, b, b_row, k, rest) };
         for (c, dot) in chunk.iter_mut().zip(dots) {
-            *c = *c + dot;
+            *c = end(*c, dot);
         }
         b = b.wrapping_add(TOGETHER * b_row);
     }
     for c in chunks.into_remainder() {
         // SAFETY: a row is there.
         let [dot, ..] = unsafe { dots::<T, S, 1>(simd, a, b, b_row, k, rest) };
-        *c = *c + dot;
+        *c = end(*c, dot);
         b = b.wrapping_add(b_row);
     }
 }
@@ -58,7 +62,7 @@ unsafe fn begin<T: Lanes>(c: &mut [T], start: Start<T>) {
     unsafe {
         match start {
             Start::Zero => c.fill(T::zero()),
-            Start::Destination => {}
+            Start::Destination | Start::Subtract(_) => {}
             Start::Row(row) => row.copy_to_nonoverlapping(c.as_mut_ptr(), c.len()),
             Start::Column(column) => c.fill(*column),
         }

@@ -44,7 +44,7 @@ impl Case {
         }
     }
 
-    fn backward<'a>(&'a self, workspace: &'a mut Workspace<f64>) -> Backward<'a, f64> {
+    fn backward<'a>(&'a self, workspace: &'a mut Workspace<f64>) -> Backward<'a, 'a, f64> {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(4);
         let forward = self.network.forward_train(self.x.view(), workspace, &mut rng).unwrap();
         forward.output_units(&*self.loss, self.targets()).unwrap().hidden_units()
