@@ -14,8 +14,9 @@ use std::time::Instant;
 use chainrule::autograd::Workspace;
 use chainrule::layers::Activation;
 use chainrule::loss::{CrossEntropy, Targets};
-use chainrule::optim::{DecayOn, Optimizer, Sgd, SgdConfig};
+use chainrule::optim::{DecayOn, Sgd, SgdConfig};
 use chainrule::tensor::Matrix;
+use chainrule::train::step;
 use chainrule::{NetworkBuilder, Result};
 use chainrule_benches::program;
 
@@ -105,8 +106,9 @@ fn step_micros(Sizes { width, depth, batch }: Sizes) -> Result<f64> {
         let start = Instant::now();
         for _ in 0..count {
             let forward = network.forward(x.view(), &mut workspace)?;
-            forward.backward(&loss, Targets::Classes(&labels), &mut gradient)?;
-            sgd.step(network.theta_mut(), &gradient)?;
+            let units = forward.output_units(&loss, Targets::Classes(&labels))?;
+            let factors = units.hidden_units().into_factors();
+            step(&mut network, factors, &mut sgd, &mut gradient)?;
         }
         Ok(start.elapsed().as_secs_f64())
     };

@@ -51,24 +51,6 @@ impl<'n, 'w, S: Scalar> OutputUnits<'n, 'w, S> {
             self.input(i + 1);
             self.activation(i);
         }
-        self.finish()
-    }
-
-    /// Backpropagation in one walk, `i = L, …, 1`: part 3 of layer `i`, then part 2 of the layer
-    /// below.
-    pub(crate) fn propagate(mut self, gradient: &mut [S], store: Store) -> Backward<'n, 'w, S> {
-        for i in (1..=self.forward.network.depth()).rev() {
-            let own = &mut gradient[self.forward.network.layout().layer_range(i)];
-            self.forward.params(i, 0..self.forward.examples(), own, store);
-            if i > 1 {
-                self.input(i);
-                self.activation(i - 1);
-            }
-        }
-        self.finish()
-    }
-
-    fn finish(self) -> Backward<'n, 'w, S> {
         Backward { forward: self.forward, loss: self.loss, reduction: self.reduction }
     }
 
@@ -161,7 +143,8 @@ impl<'n, 'w, S: Scalar> Backward<'n, 'w, S> {
         self.forward.workspace.layers[i - 1].grad_h.first_rows(self.forward.examples())
     }
 
-    /// What the gradient is a product of, without the network, so that θ can change.
+    /// What the gradient is a product of, without the network, so that θ can change along it:
+    /// [`Network::descend`].
     pub fn into_factors(self) -> GradientFactors<'w, S> {
         let Forward { x, workspace, .. } = self.forward;
         GradientFactors::new(x, workspace, self.loss)
@@ -173,7 +156,7 @@ impl<'n, 'w, S: Scalar> Backward<'n, 'w, S> {
     /// # Errors
     /// [`NetworkError::Length`] if `gradient` does not fit θ.
     pub fn weights_and_biases(&self, gradient: &mut [S]) -> Result<(), NetworkError> {
-        self.part_3(0..self.forward.examples(), gradient)
+        self.part_3(0..self.forward.examples(), gradient, Store::Replace)
     }
 
     /// The gradient of one weight or bias, over the batch: the bits that
@@ -221,7 +204,7 @@ impl<'n, 'w, S: Scalar> Backward<'n, 'w, S> {
         if row >= rows {
             return Err(NetworkError::Row { rows, row });
         }
-        self.part_3(row..row + 1, gradient)?;
+        self.part_3(row..row + 1, gradient, Store::Replace)?;
         let scale = self.example_scale();
         gradient.iter_mut().for_each(|g| *g *= scale);
         Ok(())
@@ -249,11 +232,16 @@ impl<'n, 'w, S: Scalar> Backward<'n, 'w, S> {
         workspace.grad_x.first_rows(rows)
     }
 
-    fn part_3(&self, rows: std::ops::Range<usize>, gradient: &mut [S]) -> Result<(), NetworkError> {
+    pub(crate) fn part_3(
+        &self,
+        rows: std::ops::Range<usize>,
+        gradient: &mut [S],
+        store: Store,
+    ) -> Result<(), NetworkError> {
         self.forward.network.check_length("the gradient", gradient)?;
         for i in (1..=self.forward.network.depth()).rev() {
             let own = &mut gradient[self.forward.network.layout().layer_range(i)];
-            self.forward.params(i, rows.clone(), own, Store::Replace);
+            self.forward.params(i, rows.clone(), own, store);
         }
         Ok(())
     }

@@ -73,8 +73,13 @@ pub enum NetworkError {
         /// Rows and columns found.
         found: (usize, usize),
     },
+    /// Factors of a gradient from a network of other widths.
+    #[error(
+        "the gradient's factors are another network's; take them from this one's backward pass"
+    )]
+    Factors,
     /// A learning rate that is negative, infinite or NaN.
-    #[error("the learning rate must be a number and at least 0, found {found}")]
+    #[error("the learning rate must be finite and at least 0, found {found}")]
     LearningRate {
         /// The rate.
         found: f64,

@@ -1,5 +1,6 @@
 //! The gradient as the factors it is a product of, free of the network.
 
+use chainrule_tensor::kernels::update;
 use chainrule_tensor::product::Store;
 use chainrule_tensor::{MatrixView, Scalar};
 
@@ -7,9 +8,10 @@ use crate::{Network, NetworkError, Workspace};
 
 /// `∇θ L` before its part 3: every `∇_{a_i} L` and `h_{i−1}`, of which `∇_{W_i} L` is the product.
 ///
-/// It borrows the workspace and not the network, so that θ can change: [`Network::descend`] takes a step
-/// along the gradient without storing it, [`GradientFactors::multiply`] stores it. It is the gradient
-/// at the θ of the forward pass.
+/// It borrows the workspace and not the network, so that θ can change: [`Network::descend`] takes a
+/// step along the gradient without storing it. [`GradientFactors::weights_and_biases`] stores it, at
+/// the θ of the forward pass as long as θ has not changed. Both are for the network of the forward
+/// pass; one of other widths is refused.
 #[derive(Debug)]
 pub struct GradientFactors<'w, S> {
     x: MatrixView<'w, S>,
@@ -32,42 +34,60 @@ impl<'w, S: Scalar> GradientFactors<'w, S> {
         self.x.rows()
     }
 
-    /// `∇θ L`, overwriting `gradient`: the bits that [`Forward::backward`](crate::Forward::backward) would
-    /// give it. `network` is the one of the forward pass.
+    /// Part 3, `∇θ L`, overwriting `gradient`: the bits of
+    /// [`Backward::weights_and_biases`](crate::Backward::weights_and_biases).
     ///
     /// # Errors
-    /// [`NetworkError`] if the network has other widths, or `gradient` does not fit θ.
-    pub fn multiply(&self, network: &Network<S>, gradient: &mut [S]) -> Result<(), NetworkError> {
-        self.check(network)?;
-        network.check_length("the gradient", gradient)?;
+    /// [`NetworkError::Factors`] if the network has other widths, [`NetworkError::Length`] if
+    /// `gradient` does not fit θ.
+    pub fn weights_and_biases(
+        &self,
+        network: &Network<S>,
+        gradient: &mut [S],
+    ) -> Result<(), NetworkError> {
+        self.check(network, gradient)?;
         for i in (1..=network.depth()).rev() {
-            let kept = self.workspace.kept(i, network.layer_theta(i), self.x);
-            let own = &mut gradient[network.layout().layer_range(i)];
-            let (grad_a, compute) = (self.grad_a(i), &self.workspace.compute);
-            network.layers()[i - 1].backward_params(kept, grad_a, own, Store::Replace, compute);
+            let own = network.layout().layer_range(i);
+            self.part_3(network, i, &mut gradient[own]);
         }
         Ok(())
     }
 
-    fn grad_a(&self, i: usize) -> MatrixView<'_, S> {
-        self.workspace.layers[i - 1].grad_a.first_rows(self.examples())
+    /// That `network` may be the one of the forward pass, and `gradient` fits its θ.
+    ///
+    /// # Errors
+    /// As [`GradientFactors::weights_and_biases`].
+    pub fn check(&self, network: &Network<S>, gradient: &[S]) -> Result<(), NetworkError> {
+        if !self.workspace.fits(network) {
+            return Err(NetworkError::Factors);
+        }
+        network.check_length("the gradient", gradient)
     }
 
-    fn check(&self, network: &Network<S>) -> Result<(), NetworkError> {
-        if self.workspace.fits(network) { Ok(()) } else { Err(NetworkError::Workspace) }
+    fn part_3(&self, network: &Network<S>, i: usize, own: &mut [S]) {
+        let kept = self.workspace.kept(i, network.layer_theta(i), self.x);
+        let (grad_a, compute) = (self.grad_a(i), &self.workspace.compute);
+        network.layers()[i - 1].backward_params(kept, grad_a, own, Store::Replace, compute);
+    }
+
+    fn grad_a(&self, i: usize) -> MatrixView<'w, S> {
+        self.workspace.layers[i - 1].grad_a.first_rows(self.examples())
     }
 }
 
 impl<S: Scalar> Network<S> {
-    /// A step of gradient descent, `θ ← θ − η ∇θ L`, that stores no gradient: each element of it is
-    /// subtracted where it is computed. `factors` are of this network's backward pass.
+    /// A step of gradient descent, `θ ← θ − η ∇θ L`, that need not store the gradient: dense layers
+    /// subtract its elements where they are computed. Other layers with parameters overwrite their
+    /// slice of `gradient`, which is as long as θ, with theirs.
     ///
-    /// Of up to [`MAX_WHOLE`](chainrule_tensor::product::MAX_WHOLE) examples the bits are those of a gradient
-    /// that is stored, multiplied with η and subtracted; of more, sums are subtracted in parts. Layers of one's own allocate, see [`Layer::descend`](chainrule_layers::Layer::descend).
+    /// Of up to [`MAX_WHOLE`](chainrule_tensor::product::MAX_WHOLE) examples the bits are those of a
+    /// gradient that is stored, multiplied with η and subtracted; of more, sums are subtracted in
+    /// parts. Nothing looks at the values: a NaN in the gradient is a NaN in θ.
     ///
     /// # Errors
-    /// [`NetworkError::LearningRate`] if η is negative, infinite or NaN; [`NetworkError::Workspace`] if the
-    /// factors are of a network of other widths. θ is then as before.
+    /// [`NetworkError::LearningRate`] if η is negative, infinite or NaN; [`NetworkError::Factors`] if
+    /// they are of a network of other widths; [`NetworkError::Length`] if `gradient` does not fit θ,
+    /// which is then as before.
     ///
     /// ```
     /// # use chainrule_autograd_manual::{Network, Workspace};
@@ -85,25 +105,30 @@ impl<S: Scalar> Network<S> {
     ///     .hidden_units()
     ///     .into_factors();
     /// assert_eq!(factors.loss(), 9.0);
-    /// network.descend(&factors, 0.5)?;
+    /// network.descend(factors, 0.5, &mut [0.0; 3])?;
     /// assert_eq!(network.theta(), [3.0, 6.0, 3.0]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn descend(
         &mut self,
-        factors: &GradientFactors<'_, S>,
+        factors: GradientFactors<'_, S>,
         eta: S,
+        gradient: &mut [S],
     ) -> Result<(), NetworkError> {
-        factors.check(self)?;
+        factors.check(self, gradient)?;
         if !(eta >= S::zero() && eta.is_finite()) {
             return Err(NetworkError::LearningRate { found: eta.as_f64() });
         }
-        let GradientFactors { x, workspace, .. } = *factors;
-        let (layers, layout, theta) = self.parts_mut();
-        for (i, layer) in layers.iter().enumerate() {
-            let theta = &mut theta[layout.layer_range(i + 1)];
-            let kept = workspace.kept(i + 1, &[], x);
-            layer.descend(theta, kept, factors.grad_a(i + 1), eta, &workspace.compute);
+        let GradientFactors { x, workspace, .. } = factors;
+        for i in 1..=self.depth() {
+            let own = self.layout.layer_range(i);
+            let theta = &mut self.theta[own.clone()];
+            let (kept, grad_a) = (workspace.kept(i, &[], x), factors.grad_a(i));
+            if !self.layers[i - 1].descend(theta, kept, grad_a, eta, &workspace.compute) {
+                let gradient = &mut gradient[own.clone()];
+                factors.part_3(self, i, gradient);
+                update(gradient, &mut self.theta[own], |g, theta| theta - eta * g);
+            }
         }
         Ok(())
     }

@@ -10,8 +10,8 @@ use crate::{Backward, Network, NetworkError, OutputUnits, Workspace};
 
 /// A finished forward pass: every `a_i` and `h_i` of the batch.
 ///
-/// It borrows the network and the workspace, so that what backward reads is what forward wrote:
-/// neither θ nor the workspace can change in between.
+/// It borrows the network (`'n`) and the workspace with the examples (`'w`), so that what backward reads
+/// is what forward wrote: neither θ nor the workspace can change in between.
 ///
 /// ```compile_fail,E0502
 /// # use chainrule_autograd_manual::{Network, Workspace};
@@ -133,8 +133,7 @@ impl<'n, 'w, S: Scalar> Forward<'n, 'w, S> {
         targets: Targets<'_, S>,
         gradient: &mut [S],
     ) -> Result<Backward<'n, 'w, S>, NetworkError> {
-        self.network.check_length("the gradient", gradient)?;
-        Ok(self.output_units(loss, targets)?.propagate(gradient, Store::Replace))
+        self.all_parts(loss, targets, gradient, Store::Replace)
     }
 
     /// As [`Forward::backward`], adding to `gradient`: for accumulation over micro-batches.
@@ -147,8 +146,20 @@ impl<'n, 'w, S: Scalar> Forward<'n, 'w, S> {
         targets: Targets<'_, S>,
         gradient: &mut [S],
     ) -> Result<Backward<'n, 'w, S>, NetworkError> {
+        self.all_parts(loss, targets, gradient, Store::Add)
+    }
+
+    fn all_parts(
+        self,
+        loss: &dyn Loss<S>,
+        targets: Targets<'_, S>,
+        gradient: &mut [S],
+        store: Store,
+    ) -> Result<Backward<'n, 'w, S>, NetworkError> {
         self.network.check_length("the gradient", gradient)?;
-        Ok(self.output_units(loss, targets)?.propagate(gradient, Store::Add))
+        let backward = self.output_units(loss, targets)?.hidden_units();
+        backward.part_3(0..backward.forward().examples(), gradient, store)?;
+        Ok(backward)
     }
 
     /// The first value on the way forward that is infinite or not a number, if there is one.

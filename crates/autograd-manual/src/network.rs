@@ -37,9 +37,9 @@ use crate::{Forward, Layout, NetworkError, Workspace};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Network<S: Scalar> {
-    layers: Arc<[Box<dyn Layer<S>>]>,
-    layout: Arc<Layout>,
-    theta: AlignedVec<S>,
+    pub(crate) layers: Arc<[Box<dyn Layer<S>>]>,
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) theta: AlignedVec<S>,
 }
 
 impl<S: Scalar> Network<S> {
@@ -145,11 +145,6 @@ impl<S: Scalar> Network<S> {
     /// All parameters, to write: what an optimizer updates.
     pub fn theta_mut(&mut self) -> &mut [S] {
         &mut self.theta
-    }
-
-    /// What a step needs apart from each other: the layers, their places in θ, and θ to write.
-    pub(crate) fn parts_mut(&mut self) -> (&[Box<dyn Layer<S>>], &Layout, &mut [S]) {
-        (&self.layers, &self.layout, &mut self.theta)
     }
 
     /// The slice of θ of layer `layer`, from 1.

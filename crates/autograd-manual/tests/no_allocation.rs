@@ -74,7 +74,8 @@ fn after_the_first_step_nothing_is_allocated() {
                 let forward = network.forward_train(x.view(), &mut workspace, &mut rng).unwrap();
                 let units = forward.output_units(&loss, targets).unwrap();
                 let factors = units.hidden_units().into_factors();
-                network.descend(&factors, 1e-3).unwrap();
+                factors.weights_and_biases(network, &mut gradient).unwrap();
+                network.descend(factors, 1e-3, &mut gradient).unwrap();
                 network.predict_one(x.row(0), &mut workspace).unwrap();
             };
             step(&mut network);

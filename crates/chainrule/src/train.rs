@@ -26,22 +26,24 @@ pub fn targets<'a, S: Scalar>(target: BatchTarget<'a, S>) -> Targets<'a, S> {
     }
 }
 
-/// An optimizer's step along the gradient of a batch, which `factors` have; `gradient`, as long as θ, is
-/// overwritten with it where the optimizer needs to see it. Gradient descent does not: what it subtracts from
-/// θ is not stored (in batches of up to [`MAX_WHOLE`] examples), which changes no bit.
+/// An optimizer's step along the gradient of a batch, which `factors` have, and the batch's loss before it.
+///
+/// `gradient`, as long as θ, is overwritten where the optimizer needs to see it. Gradient descent does not: in
+/// batches of up to [`MAX_WHOLE`] examples it subtracts the gradient without storing it
+/// ([`Network::descend`]), which changes no bit, and leaves `gradient` as it was.
 ///
 /// # Errors
-/// [`Error`] if network, factors, optimizer and gradient do not fit.
+/// [`Error`] if network, factors, optimizer and gradient do not fit; θ and optimizer are then as before.
 ///
 /// ```
-/// use chainrule::optim::{DecayOn, Optimizer, Sgd, SgdConfig};
-/// use chainrule::{autograd::Workspace, prelude::*, tensor::Threads, train};
+/// use chainrule::optim::{DecayOn, Sgd, SgdConfig};
+/// use chainrule::{prelude::*, train};
 ///
 /// let mut network = NetworkBuilder::<f32>::new(2)
 ///     .dense(8, Activation::Relu)
 ///     .dense(2, Activation::Identity)
 ///     .build()?;
-/// let mut workspace = Workspace::with_threads(&network, 4, Threads::new(2)?)?;
+/// let mut workspace = Workspace::new(&network, 4)?;
 /// let config = SgdConfig { learning_rate: 0.5, ..SgdConfig::default() };
 /// let mut sgd = Sgd::new(config, network.parameter_count(), DecayOn::All)?;
 /// let mut gradient = vec![0.0; network.parameter_count()];
@@ -52,29 +54,27 @@ pub fn targets<'a, S: Scalar>(target: BatchTarget<'a, S>) -> Targets<'a, S> {
 ///     let forward = network.forward(x.view(), &mut workspace)?;
 ///     let units = forward.output_units(&CrossEntropy::new(), Targets::Classes(&[0, 1, 1, 0]))?;
 ///     let factors = units.hidden_units().into_factors();
-///     losses.push(factors.loss());
-///     train::step(&mut network, &factors, &mut sgd, &mut gradient)?;
+///     losses.push(train::step(&mut network, factors, &mut sgd, &mut gradient)?);
 /// }
 /// assert!(losses[199] < 0.1 * losses[0]);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 pub fn step<S: Scalar>(
     network: &mut Network<S>,
-    factors: &GradientFactors<'_, S>,
+    factors: GradientFactors<'_, S>,
     optimizer: &mut dyn Optimizer<S>,
     gradient: &mut [S],
-) -> Result<()> {
-    let (expected, found) = (network.parameter_count(), gradient.len());
-    if expected != found {
-        return Err(NetworkError::Length { what: "the gradient", expected, found }.into());
+) -> Result<S> {
+    factors.check(network, gradient)?;
+    let loss = factors.loss();
+    let whole = factors.examples() <= MAX_WHOLE;
+    if whole && let Some(eta) = optimizer.plain_step(network.theta())? {
+        network.descend(factors, eta, gradient)?;
+    } else {
+        factors.weights_and_biases(network, gradient)?;
+        optimizer.step(network.theta_mut(), gradient)?;
     }
-    if factors.examples() <= MAX_WHOLE
-        && let Some(eta) = optimizer.plain_step(network.theta())?
-    {
-        return Ok(network.descend(factors, eta)?);
-    }
-    factors.multiply(network, gradient)?;
-    Ok(optimizer.step(network.theta_mut(), gradient)?)
+    Ok(loss)
 }
 
 /// Loss and metric of `network` on `data` (features scaled as in training), in evaluation. They do

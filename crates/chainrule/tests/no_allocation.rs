@@ -48,7 +48,7 @@ fn a_batch_allocates_nothing() {
         for (name, clip) in OptimizerConfig::NAMES
             .map(|name| (name, Some(GradientClip::Norm(1.0))))
             .into_iter()
-            .chain([("sgd", None)])
+            .chain([("sgd", None), ("adam", None)])
         {
             for threads in [1, 2] {
                 let mut config = config(1);

@@ -193,13 +193,14 @@ impl<S: Scalar> Layer<S> for Dense {
         grad_a: MatrixView<'_, S>,
         eta: S,
         compute: &Compute,
-    ) {
+    ) -> bool {
         let (w, b) = theta.split_at_mut(self.weights());
         let w = MatrixViewMut::new(w, self.outputs, self.inputs).expect("W");
         sub_mul_tn(eta, grad_a, kept.x, w, compute);
         if self.bias {
             sub_column_sums(eta, grad_a, b);
         }
+        true
     }
 
     fn pieces(&self, a: MatrixView<'_, S>, note: &mut dyn FnMut(u8)) {

@@ -3,7 +3,6 @@
 use std::fmt::Debug;
 use std::ops::Range;
 
-use chainrule_tensor::kernels::update;
 use chainrule_tensor::product::Store;
 use chainrule_tensor::{Compute, MatrixView, MatrixViewMut, Scalar};
 use rand::Rng;
@@ -68,7 +67,7 @@ impl Debug for Pass<'_> {
 /// what it left.
 #[derive(Debug, Clone, Copy)]
 pub struct Kept<'a, S> {
-    /// The layer's slice of θ, `[W_i, b_i]` for a dense layer.
+    /// The layer's slice of θ, `[W_i, b_i]` for a dense layer; empty in [`Layer::descend`].
     pub theta: &'a [S],
     /// The layer's input `h_{i-1}`, (examples × inputs).
     pub x: MatrixView<'a, S>,
@@ -105,7 +104,7 @@ impl<'a, S: Scalar> Kept<'a, S> {
 /// | [`backward_params`](Layer::backward_params) | `∇_{W_i} L = ∇_{a_i} L · h_{i-1}ᵀ`, `∇_{b_i} L = ∇_{a_i} L` |
 /// | [`descend`](Layer::descend) | `W_i ← W_i − η ∇_{W_i} L`, `b_i ← b_i − η ∇_{b_i} L` |
 ///
-/// The three backward methods share what the forward pass was given and what it left, [`Kept`].
+/// They share what the forward pass was given and what it left, [`Kept`].
 /// What a layer keeps in `a`, and what it writes into `grad_a`, is its own affair as long as the
 /// three agree: a dense layer keeps its pre-activations, dropout its mask, and an activation with
 /// parameters of its own (PReLU) may hand `∇_h L` on in `grad_a` and use `x` and θ afterwards.
@@ -178,11 +177,10 @@ pub trait Layer<S: Scalar>: Debug + Send + Sync {
         let _ = (kept, grad_a, grad_theta, store, compute);
     }
 
-    /// A step of gradient descent on the layer's slice of θ, `θ ← θ − η ∇_θ L`, with the gradient of
-    /// [`backward_params`](Layer::backward_params) over the examples of the forward pass. What was kept comes
+    /// A step of gradient descent on the layer's slice of θ, `θ ← θ − η ∇_θ L`, without storing the gradient
+    /// of [`backward_params`](Layer::backward_params), over the examples of the forward pass; whether it took
+    /// it. As provided it does not, and the caller stores the gradient and subtracts it. What was kept comes
     /// without θ, which changes here: `kept.theta` is empty.
-    ///
-    /// As provided, it allocates the gradient; [`Dense`](crate::Dense) stores none.
     fn descend(
         &self,
         theta: &mut [S],
@@ -190,11 +188,9 @@ pub trait Layer<S: Scalar>: Debug + Send + Sync {
         grad_a: MatrixView<'_, S>,
         eta: S,
         compute: &Compute,
-    ) {
-        let mut gradient = vec![S::zero(); theta.len()];
-        let kept = Kept { theta, ..kept };
-        self.backward_params(kept, grad_a, &mut gradient, Store::Replace, compute);
-        update(&gradient, theta, |gradient, theta| theta - eta * gradient);
+    ) -> bool {
+        let _ = (kept, grad_a, eta, compute);
+        theta.is_empty()
     }
 
     /// Tells `note` on which smooth piece of the activation each pre-activation lies, so that a

@@ -89,7 +89,9 @@ impl Rule for SgdConfig {
             let decay = part.decay(self.weight_decay);
             let [velocity, ..] = part.buffers;
             let pairs = part.theta.iter_mut().zip(part.gradient);
-            if self.momentum == 0.0 {
+            if self.is_plain() {
+                vectorised(|| pairs.for_each(|(theta, &g)| *theta -= rate * g));
+            } else if self.momentum == 0.0 {
                 vectorised(|| pairs.for_each(|(theta, &g)| *theta -= rate * (g + decay * *theta)));
             } else if self.nesterov {
                 vectorised(|| {

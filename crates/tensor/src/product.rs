@@ -54,7 +54,7 @@ pub enum Store {
 /// The longest sums that [`sub_mul_tn`] subtracts as a whole.
 pub const MAX_WHOLE: usize = 1024;
 
-/// What a product starts from.
+/// What a product starts from, or that it is subtracted.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
 pub enum Begin<'a, S> {
@@ -148,11 +148,11 @@ struct Shared<S>(Part<S>);
 // SAFETY: the operands are only read, and each member writes to rows or columns of its own.
 unsafe impl<S: Scalar> Sync for Shared<S> {}
 
-/// The products of one element type, compiled in this crate for both; use [`mul_nt`], [`mul_nn`] and
-/// [`mul_tn`].
+/// The products of one element type, compiled in this crate for both; use [`mul_nt`], [`mul_nn`],
+/// [`mul_tn`] and [`sub_mul_tn`].
 #[doc(hidden)]
 pub trait Product: Sized {
-    /// `C = begin + A B`.
+    /// `C = begin + A B`, or `C − η A B`.
     fn multiply(
         a: Operand<'_, Self>,
         b: Operand<'_, Self>,

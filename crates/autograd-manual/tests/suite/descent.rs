@@ -4,7 +4,7 @@ use chainrule_autograd_manual::{GradientFactors, Network, NetworkError, Workspac
 use chainrule_layers::{Activation, Dense, Dropout, Layer, Softmax};
 use chainrule_loss::{CrossEntropy, SquaredError, Targets};
 use chainrule_tensor::product::MAX_WHOLE;
-use chainrule_tensor::{Matrix, Precision, Scalar, Threads};
+use chainrule_tensor::{Matrix, MatrixView, Precision, Scalar, Threads};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
@@ -37,7 +37,7 @@ fn train<S: Scalar>(
     batch: usize,
     threads: usize,
     precision: Precision,
-    step: fn(&mut Network<S>, &GradientFactors<'_, S>),
+    step: fn(&mut Network<S>, GradientFactors<'_, S>),
 ) -> Vec<Vec<S>> {
     let mut network = network::<S>(sizes, false);
     let threads = Threads::new(threads).unwrap();
@@ -51,19 +51,21 @@ fn train<S: Scalar>(
         let units = forward.output_units(&CrossEntropy::new(), Targets::Classes(&labels)).unwrap();
         let factors = units.hidden_units().into_factors();
         assert_eq!(factors.examples(), batch);
-        step(&mut network, &factors);
+        step(&mut network, factors);
         network.theta().to_vec()
     };
     (0..3).map(|_| one_step()).collect()
 }
 
-fn descend<S: Scalar>(network: &mut Network<S>, factors: &GradientFactors<'_, S>) {
-    network.descend(factors, S::of(0.1)).unwrap();
+fn descend<S: Scalar>(network: &mut Network<S>, factors: GradientFactors<'_, S>) {
+    let mut gradient = vec![S::nan(); network.parameter_count()];
+    network.descend(factors, S::of(0.1), &mut gradient).unwrap();
+    assert!(gradient.iter().all(|g| g.is_nan()), "a dense layer stores no gradient");
 }
 
-fn store_and_subtract<S: Scalar>(network: &mut Network<S>, factors: &GradientFactors<'_, S>) {
+fn store_and_subtract<S: Scalar>(network: &mut Network<S>, factors: GradientFactors<'_, S>) {
     let mut gradient = vec![S::nan(); network.parameter_count()];
-    factors.multiply(network, &mut gradient).unwrap();
+    factors.weights_and_biases(network, &mut gradient).unwrap();
     let eta = S::of(0.1);
     for (theta, &g) in network.theta_mut().iter_mut().zip(&gradient) {
         *theta -= eta * g;
@@ -119,36 +121,63 @@ fn factors_are_those_of_the_backward_pass() {
     let forward = network.forward(x.view(), &mut workspace).unwrap();
     let factors = forward.output_units(&loss, targets).unwrap().hidden_units().into_factors();
     let mut gradient = vec![f64::NAN; network.parameter_count()];
-    factors.multiply(&network, &mut gradient).unwrap();
+    factors.weights_and_biases(&network, &mut gradient).unwrap();
     assert_eq!((factors.loss(), factors.examples()), (value, 5));
     assert_eq!(gradient, at_once);
+}
+
+/// The gradient's factors of one example, 4 inputs wide.
+fn factors<'w>(
+    network: &Network<f64>,
+    workspace: &'w mut Workspace<f64>,
+) -> GradientFactors<'w, f64> {
+    const X: [f64; 4] = [0.4, -0.3, 0.9, -0.8];
+    let forward = network.forward(MatrixView::from_row(&X), workspace).unwrap();
+    let y = MatrixView::from_row(&[0.5, -0.5]);
+    let units = forward.output_units(&SquaredError::new(), Targets::Values(y)).unwrap();
+    units.hidden_units().into_factors()
 }
 
 #[test]
 fn bad_input_leaves_theta_alone() {
     let mut network = network::<f64>(&[4, 3, 2], false);
     let mut other = self::network::<f64>(&[4, 5, 2], false);
+    let (before, others) = (network.theta().to_vec(), other.theta().to_vec());
     let mut workspace = Workspace::new(&network, 1).unwrap();
-    let (x, y) = (examples(1, 4, 1), examples(1, 2, 2));
-    let forward = network.forward(x.view(), &mut workspace).unwrap();
-    let units = forward.output_units(&SquaredError::new(), Targets::Values(y.view())).unwrap();
-    let factors = units.hidden_units().into_factors();
-    let before = network.theta().to_vec();
+    let mut gradient = vec![0.0; network.parameter_count()];
+    let mut longer = vec![0.0; other.parameter_count()];
     for eta in [-0.1, f64::INFINITY, f64::NAN] {
+        let factors = factors(&network, &mut workspace);
         refused!(
-            network.descend(&factors, eta),
+            network.descend(factors, eta, &mut gradient),
             NetworkError::LearningRate { .. },
-            "the learning rate must be a number and at least 0, found"
+            "the learning rate must be finite and at least 0, found"
         );
     }
-    refused!(other.descend(&factors, 0.1), NetworkError::Workspace, "another network");
-    let mut gradient = vec![0.0; other.parameter_count()];
-    refused!(factors.multiply(&other, &mut gradient), NetworkError::Workspace, "another network");
+    let factors_of_network = factors(&network, &mut workspace);
     refused!(
-        factors.multiply(&network, &mut gradient),
+        factors_of_network.weights_and_biases(&other, &mut longer),
+        NetworkError::Factors,
+        "another network"
+    );
+    refused!(
+        factors_of_network.weights_and_biases(&network, &mut longer),
         NetworkError::Length { what: "the gradient", .. },
         "the gradient has"
     );
-    network.descend(&factors, 0.0).unwrap();
+    refused!(
+        other.descend(factors_of_network, 0.1, &mut longer),
+        NetworkError::Factors,
+        "another network"
+    );
+    let factors_of_network = factors(&network, &mut workspace);
+    refused!(
+        network.descend(factors_of_network, 0.1, &mut longer),
+        NetworkError::Length { what: "the gradient", .. },
+        "the gradient has"
+    );
+    assert_eq!((network.theta(), other.theta()), (before.as_slice(), others.as_slice()));
+    let factors_of_network = factors(&network, &mut workspace);
+    network.descend(factors_of_network, 0.0, &mut gradient).unwrap();
     assert_eq!(network.theta(), before);
 }

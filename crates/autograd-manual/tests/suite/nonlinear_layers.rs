@@ -305,3 +305,34 @@ fn the_gradient_of_the_input_is_that_of_central_differences() {
         assert!((found - difference).abs() < 1e-8, "entry {i}: {found} and {difference}");
     }
 }
+
+/// Layers that do not descend by themselves, one of which needs θ for its gradient, between such that do.
+#[test]
+fn a_step_of_gradient_descent_takes_every_layer_along_its_gradient() {
+    let layers: Vec<Box<dyn Layer<f64>>> = vec![
+        dense(UNITS, UNITS),
+        Box::new(PRelu(Mistake::None)),
+        Box::new(Square(Mistake::None)),
+        dense(UNITS, 2),
+    ];
+    let mut network = network(layers);
+    let (x, y) = examples();
+    let (loss, targets) = (SquaredError::new(), Targets::Values(y.view()));
+    let mut workspace = Workspace::new(&network, x.rows()).unwrap();
+    let mut gradient = vec![0.0; network.parameter_count()];
+    let forward = network.forward(x.view(), &mut workspace).unwrap();
+    forward.backward(&loss, targets, &mut gradient).unwrap();
+    let moved = network.theta().iter().zip(&gradient).map(|(theta, g)| theta - 0.1 * g);
+    let expected: Vec<f64> = moved.collect();
+
+    let forward = network.forward(x.view(), &mut workspace).unwrap();
+    let factors = forward.output_units(&loss, targets).unwrap().hidden_units().into_factors();
+    let mut stored = vec![f64::NAN; gradient.len()];
+    network.descend(factors, 0.1, &mut stored).unwrap();
+    assert_eq!(network.theta(), expected);
+    // What a layer of one's own stores is its gradient, in its place.
+    for layer in [2, 3] {
+        let own = network.layout().layer_range(layer);
+        assert_eq!(stored[own.clone()], gradient[own]);
+    }
+}

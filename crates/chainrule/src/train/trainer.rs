@@ -257,9 +257,10 @@ impl<'a, S: Scalar> Trainer<'a, S> {
                 return Err(Error::Diverged { epoch, batch, loss, place, detail, kept });
             }
             run.sum.add(loss, Some(value), backward.forward().output(), targets);
-            if batch == watched || self.config.clip.is_some() {
+            let watching = batch == watched && self.watch.is_asked();
+            if watching || self.config.clip.is_some() {
                 backward.weights_and_biases(&mut run.gradient)?;
-                if batch == watched {
+                if watching {
                     self.watch.look(&backward, &run.gradient);
                 }
                 if let Some(clip) = self.config.clip {
@@ -268,9 +269,9 @@ impl<'a, S: Scalar> Trainer<'a, S> {
                 run.optimizer.step(network.theta_mut(), &run.gradient)?;
             } else {
                 let factors = backward.into_factors();
-                step(network, &factors, &mut *run.optimizer, &mut run.gradient)?;
+                step(network, factors, &mut *run.optimizer, &mut run.gradient)?;
             }
-            if batch == watched {
+            if watching {
                 self.watch.step(epoch, network);
             }
 

@@ -44,6 +44,10 @@ impl<'a, S: Scalar> Watch<'a, S> {
         Self { asked: Some(Asked { callback, before: Vec::new(), statistics: None }) }
     }
 
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked.is_some()
+    }
+
     /// Before the step.
     pub(super) fn look(&mut self, backward: &Backward<'_, '_, S>, gradient: &[S]) {
         let Some(asked) = &mut self.asked else { return };
@@ -63,6 +67,10 @@ impl<'a, S: Scalar> Watch<'a, S> {
 
 #[cfg(not(feature = "explain"))]
 impl<S: Scalar> Watch<'_, S> {
+    pub(super) fn is_asked(&self) -> bool {
+        false
+    }
+
     pub(super) fn look(&mut self, _: &Backward<'_, '_, S>, _: &[S]) {}
 
     pub(super) fn step(&mut self, _: usize, _: &Network<S>) {}

@@ -2,7 +2,8 @@
 //!
 //! The loops are those of Goto and van de Geijn, "Anatomy of high-performance matrix
 //! multiplication" (2008). Since a tile goes on from what stands in C, and every element is one
-//! chain over `k`, neither the blocks nor the parts that threads take change a bit.
+//! chain over `k`, neither the blocks nor the parts that threads take change a bit. (What is subtracted
+//! from C is subtracted block by block of `k`, which rounds each time.)
 
 use std::ops::Range;
 
@@ -30,7 +31,7 @@ pub(super) struct Sizes {
 
 /// So deep that reading and writing C between blocks does not count, while a panel of B stays in a
 /// second-level cache, and so do the fewer rows of A, in half of it; the others, and B's columns,
-/// have a share of a last-level cache.
+/// have a share of a last-level cache. The depth is a promise, too: what sums up to it are subtracted as.
 const SIZES: Sizes = Sizes { depth: MAX_WHOLE, cols: 2048, stream: 4 << 20, rows: 256 << 10 };
 /// Rows of B that lie far apart are packed if more strips of rows than this use them, columns of A if
 /// more panels than this do.
@@ -94,7 +95,7 @@ impl<T: Lanes> Part<T> {
         self.multiply_by(how, SIZES);
     }
 
-    /// By blocks of these sizes, which change no bit.
+    /// By blocks of these sizes, of which only the depth changes bits, of what is subtracted.
     #[inline(always)]
     pub(super) fn multiply_by<P: Packing<Element = T>>(&self, how: P, sizes: Sizes) {
         let (m, n) = (self.rows.len(), self.cols.len());

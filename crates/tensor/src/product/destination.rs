@@ -127,8 +127,8 @@ pub(super) unsafe fn store<T: Lanes, S: Simd>(
 /// columns are stored one after the other, or subtracts a multiple of them from it.
 ///
 /// # Safety
-/// The rows must be readable in whole vectors, and `ROWS × cols` values writable at `c`; and the
-/// processor must have `S`.
+/// The rows must be readable in whole vectors, and `ROWS × cols` values readable and writable at `c`; and
+/// the processor must have `S`.
 #[inline(always)]
 pub(super) unsafe fn store_columns<T: Lanes, S: Simd, const ROWS: usize>(
     rows: *const T,
@@ -167,7 +167,7 @@ pub(super) unsafe fn store_columns<T: Lanes, S: Simd, const ROWS: usize>(
 /// Copies `count` values, or subtracts this multiple of them.
 ///
 /// # Safety
-/// They must be readable at `from`, and as many writable at `to`, which lies elsewhere.
+/// They must be readable at `from`, and as many readable and writable at `to`, which lies elsewhere.
 #[inline(always)]
 unsafe fn put<T: Lanes>(from: *const T, to: *mut T, count: usize, eta: Option<T>) {
     // SAFETY: as promised by the caller.

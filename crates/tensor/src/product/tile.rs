@@ -44,7 +44,8 @@ pub(super) enum Left<F> {
     Packed(*const F),
 }
 
-/// `C = start + A B` for a panel of C: `rows` × (at most `VECTORS` vectors), over `k` factors.
+/// `C = start + A B`, or `C − η A B`, for a panel of C: `rows` × (at most `VECTORS` vectors), over `k`
+/// factors.
 ///
 /// Every element is one chain of sums in the order of `k`, so that its bits depend on nothing but
 /// its own operands: not on the tile, nor on the width of a vector.
