@@ -54,10 +54,7 @@ impl<'w, S: Scalar> GradientFactors<'w, S> {
     }
 
     /// That `network` may be the one of the forward pass, and `gradient` fits its θ.
-    ///
-    /// # Errors
-    /// As [`GradientFactors::weights_and_biases`].
-    pub fn check(&self, network: &Network<S>, gradient: &[S]) -> Result<(), NetworkError> {
+    fn check(&self, network: &Network<S>, gradient: &[S]) -> Result<(), NetworkError> {
         if !self.workspace.fits(network) {
             return Err(NetworkError::Factors);
         }

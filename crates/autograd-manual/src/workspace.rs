@@ -112,7 +112,7 @@ impl<S: Scalar> Workspace<S> {
     }
 
     /// What the forward pass of layer `i` over the examples `x` was given and left.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn kept<'a>(
         &'a self,
         i: usize,

@@ -65,11 +65,11 @@ pub fn step<S: Scalar>(
     optimizer: &mut dyn Optimizer<S>,
     gradient: &mut [S],
 ) -> Result<S> {
-    factors.check(network, gradient)?;
     let loss = factors.loss();
     let whole = factors.examples() <= MAX_WHOLE;
-    if whole && let Some(eta) = optimizer.plain_step(network.theta())? {
+    if whole && let Some(eta) = optimizer.plain_rate(network.theta())? {
         network.descend(factors, eta, gradient)?;
+        optimizer.count_plain_step();
     } else {
         factors.weights_and_biases(network, gradient)?;
         optimizer.step(network.theta_mut(), gradient)?;

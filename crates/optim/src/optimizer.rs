@@ -12,7 +12,7 @@ use crate::{Check, DecayOn, OptimError, OptimizerConfig, OptimizerState};
 /// `theta` and `gradient` are flat and of the same layout; what a network is, an optimizer never
 /// learns. A step reads the gradient, updates θ in place, takes one pass over both and its state,
 /// and allocates nothing. (Whose step is plain gradient descent says so, to those who can take it
-/// without a stored gradient: [`Optimizer::plain_step`].) Values that are not finite go through the arithmetic as they are: a NaN
+/// without a stored gradient: [`Optimizer::plain_rate`].) Values that are not finite go through the arithmetic as they are: a NaN
 /// in the gradient is a NaN in θ after the step and in all that follows, so look at the gradient
 /// (its [norm](crate::norm) is enough) before the step.
 ///
@@ -36,9 +36,9 @@ pub trait Optimizer<S: Scalar>: Debug + Send + Sync {
     /// θ and the state are then as before. Nothing else fails.
     fn step(&mut self, theta: &mut [S], gradient: &[S]) -> Result<(), OptimError>;
 
-    /// If the next step is gradient descent, `θ ← θ − η∇θ` and nothing else, its η: the step counts as
-    /// taken, and the caller takes it, who need not store a gradient for it. `None`, as provided, if it is
-    /// more than that: then it is one for [`Optimizer::step`].
+    /// If the next step is gradient descent, `θ ← θ − η∇θ` and nothing else, its η: whoever can take such a
+    /// step without storing the gradient may do so, and then [counts](Optimizer::count_plain_step) it.
+    /// `None`, as provided, if it is more than that: then it is one for [`Optimizer::step`].
     ///
     /// # Errors
     /// As [`Optimizer::step`].
@@ -47,13 +47,18 @@ pub trait Optimizer<S: Scalar>: Debug + Send + Sync {
     /// use chainrule_optim::{DecayOn, Optimizer, Sgd, SgdConfig};
     /// let config = SgdConfig { learning_rate: 0.5, ..SgdConfig::default() };
     /// let mut sgd = Sgd::<f64>::new(config, 2, DecayOn::All)?;
-    /// assert_eq!((sgd.plain_step(&[1.0, 2.0])?, sgd.steps()), (Some(0.5), 1));
+    /// assert_eq!(sgd.plain_rate(&[1.0, 2.0])?, Some(0.5));
+    /// sgd.count_plain_step();
+    /// assert_eq!(sgd.steps(), 1);
     /// # Ok::<(), chainrule_optim::OptimError>(())
     /// ```
-    fn plain_step(&mut self, theta: &[S]) -> Result<Option<S>, OptimError> {
+    fn plain_rate(&self, theta: &[S]) -> Result<Option<S>, OptimError> {
         let _ = theta;
         Ok(None)
     }
+
+    /// Counts a step that somebody else took, for whom [`Optimizer::plain_rate`] had a rate.
+    fn count_plain_step(&mut self) {}
 
     /// The learning rate η of the next step.
     fn learning_rate(&self) -> f64;
@@ -285,6 +290,11 @@ impl<R: Rule, S: Scalar> FlatOptimizer<R, S> {
         }
     }
 
+    fn count_step(&mut self) {
+        // A count that was read from a file may be at its end.
+        self.steps = self.steps.saturating_add(1);
+    }
+
     fn check_length(&self, what: &'static str, found: usize) -> Result<(), OptimError> {
         let (optimizer, expected) = (R::NAME, self.parameters);
         if found == expected {
@@ -302,8 +312,7 @@ impl<R: Rule, S: Scalar> Optimizer<S> for FlatOptimizer<R, S> {
     fn step(&mut self, theta: &mut [S], gradient: &[S]) -> Result<(), OptimError> {
         self.check_length("theta", theta.len())?;
         self.check_length("gradient", gradient.len())?;
-        // A count that was read from a file may be at its end.
-        self.steps = self.steps.saturating_add(1);
+        self.count_step();
         let buffers = self.buffers.each_mut().map(Vec::as_mut_slice);
         let pass =
             Pass { theta, gradient, buffers, segments: &self.segments, threads: &self.threads };
@@ -311,13 +320,13 @@ impl<R: Rule, S: Scalar> Optimizer<S> for FlatOptimizer<R, S> {
         Ok(())
     }
 
-    fn plain_step(&mut self, theta: &[S]) -> Result<Option<S>, OptimError> {
+    fn plain_rate(&self, theta: &[S]) -> Result<Option<S>, OptimError> {
         self.check_length("theta", theta.len())?;
-        if !self.rule.is_plain() {
-            return Ok(None);
-        }
-        self.steps = self.steps.saturating_add(1);
-        Ok(Some(S::of(self.rule.learning_rate())))
+        Ok(self.rule.is_plain().then(|| S::of(self.rule.learning_rate())))
+    }
+
+    fn count_plain_step(&mut self) {
+        self.count_step();
     }
 
     fn learning_rate(&self) -> f64 {

@@ -64,21 +64,22 @@ fn a_plain_step_is_gradient_descent() {
     for config in configs() {
         let (theta, gradient) = ([1.0_f32, -2.0, 0.3], [0.1, 0.7, -0.9]);
         let mut optimizer = config.build::<f32>(3, DecayOn::All).unwrap();
-        let eta = optimizer.plain_step(&theta).unwrap();
-        assert_eq!(optimizer.steps(), u64::from(eta.is_some()), "{config:?}");
-        assert!(optimizer.plain_step(&theta[1..]).is_err());
+        let eta = optimizer.plain_rate(&theta).unwrap();
         let mut stepped = theta;
         optimizer.step(&mut stepped, &gradient).unwrap();
         if let Some(eta) = eta {
             plain += 1;
+            assert!(optimizer.plain_rate(&theta[1..]).is_err());
+            optimizer.count_plain_step();
+            assert_eq!(optimizer.steps(), 2);
             let expected: Vec<f32> = (0..3).map(|i| theta[i] - eta * gradient[i]).collect();
             assert_eq!(bits(&stepped), bits(&expected));
         }
     }
     assert_eq!(plain, 1, "SGD without momentum");
     let decaying = json!({"name": "sgd", "learning_rate": 0.1, "weight_decay": 0.1});
-    let mut decaying = read(decaying).build::<f32>(1, DecayOn::All).unwrap();
-    assert_eq!(decaying.plain_step(&[1.0]), Ok(None));
+    let decaying = read(decaying).build::<f32>(1, DecayOn::All).unwrap();
+    assert_eq!(decaying.plain_rate(&[1.0]), Ok(None));
 }
 
 /// Two runs, one saved and restored in the middle, end in the same bits.
