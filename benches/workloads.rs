@@ -14,9 +14,9 @@
 //!
 //! All in `f32` unless asked for in `f64`; hidden layers are ReLU unless the table names another
 //! activation, output layers have none. A training step is forward, mean cross-entropy with its
-//! value, backward and SGD with the rate 0.01, by `chainrule::train::step`. Weights and biases start uniform on ±1/√fan_in. The
-//! data are 8 batches (of matexp, whose batch is the whole data, one) of uniform numbers from
-//! `[0, 1)`, with labels or target values as random, held in memory and cycled.
+//! value, backward and SGD with the rate 0.01, by `chainrule::train::step`. Weights and biases start
+//! uniform on ±1/√fan_in. The data are 8 batches (of matexp, whose batch is the whole data, one) of
+//! uniform numbers from `[0, 1)`, with labels or target values as random, held in memory and cycled.
 
 pub mod program;
 

@@ -11,10 +11,10 @@ use crate::{Check, DecayOn, OptimError, OptimizerConfig, OptimizerState};
 ///
 /// `theta` and `gradient` are flat and of the same layout; what a network is, an optimizer never
 /// learns. A step reads the gradient, updates θ in place, takes one pass over both and its state,
-/// and allocates nothing. (Whose step is plain gradient descent says so, to those who can take it
-/// without a stored gradient: [`Optimizer::plain_rate`].) Values that are not finite go through the arithmetic as they are: a NaN
-/// in the gradient is a NaN in θ after the step and in all that follows, so look at the gradient
-/// (its [norm](crate::norm) is enough) before the step.
+/// and allocates nothing. (Whose step is plain gradient descent says so to those who can take it without
+/// a stored gradient: [`Optimizer::plain_rate`].) Values that are not finite go through the arithmetic
+/// as they are: a NaN in the gradient is a NaN in θ after the step and in all that follows, so look at
+/// the gradient (its [norm](crate::norm) is enough) before the step.
 ///
 /// ```
 /// use chainrule_optim::{DecayOn, Optimizer, OptimizerConfig};
