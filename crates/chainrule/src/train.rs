@@ -69,7 +69,7 @@ pub fn step<S: Scalar>(
     let whole = factors.examples() <= MAX_WHOLE;
     if whole && let Some(eta) = optimizer.plain_rate(network.theta())? {
         network.descend(factors, eta, gradient)?;
-        optimizer.count_plain_step();
+        optimizer.count_step();
     } else {
         factors.weights_and_biases(network, gradient)?;
         optimizer.step(network.theta_mut(), gradient)?;

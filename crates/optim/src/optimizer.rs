@@ -37,7 +37,7 @@ pub trait Optimizer<S: Scalar>: Debug + Send + Sync {
     fn step(&mut self, theta: &mut [S], gradient: &[S]) -> Result<(), OptimError>;
 
     /// If the next step is gradient descent, `θ ← θ − η∇θ` and nothing else, its η: whoever can take such a
-    /// step without storing the gradient may do so, and then [counts](Optimizer::count_plain_step) it.
+    /// step without storing the gradient may do so, and then [counts](Optimizer::count_step) it.
     /// `None`, as provided, if it is more than that: then it is one for [`Optimizer::step`].
     ///
     /// # Errors
@@ -48,7 +48,7 @@ pub trait Optimizer<S: Scalar>: Debug + Send + Sync {
     /// let config = SgdConfig { learning_rate: 0.5, ..SgdConfig::default() };
     /// let mut sgd = Sgd::<f64>::new(config, 2, DecayOn::All)?;
     /// assert_eq!(sgd.plain_rate(&[1.0, 2.0])?, Some(0.5));
-    /// sgd.count_plain_step();
+    /// sgd.count_step();
     /// assert_eq!(sgd.steps(), 1);
     /// # Ok::<(), chainrule_optim::OptimError>(())
     /// ```
@@ -58,7 +58,7 @@ pub trait Optimizer<S: Scalar>: Debug + Send + Sync {
     }
 
     /// Counts a step that somebody else took, for whom [`Optimizer::plain_rate`] had a rate.
-    fn count_plain_step(&mut self) {}
+    fn count_step(&mut self) {}
 
     /// The learning rate η of the next step.
     fn learning_rate(&self) -> f64;
@@ -290,11 +290,6 @@ impl<R: Rule, S: Scalar> FlatOptimizer<R, S> {
         }
     }
 
-    fn count_step(&mut self) {
-        // A count that was read from a file may be at its end.
-        self.steps = self.steps.saturating_add(1);
-    }
-
     fn check_length(&self, what: &'static str, found: usize) -> Result<(), OptimError> {
         let (optimizer, expected) = (R::NAME, self.parameters);
         if found == expected {
@@ -325,8 +320,9 @@ impl<R: Rule, S: Scalar> Optimizer<S> for FlatOptimizer<R, S> {
         Ok(self.rule.is_plain().then(|| S::of(self.rule.learning_rate())))
     }
 
-    fn count_plain_step(&mut self) {
-        self.count_step();
+    fn count_step(&mut self) {
+        // A count that was read from a file may be at its end.
+        self.steps = self.steps.saturating_add(1);
     }
 
     fn learning_rate(&self) -> f64 {

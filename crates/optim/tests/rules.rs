@@ -70,7 +70,7 @@ fn a_plain_step_is_gradient_descent() {
         if let Some(eta) = eta {
             plain += 1;
             assert!(optimizer.plain_rate(&theta[1..]).is_err());
-            optimizer.count_plain_step();
+            optimizer.count_step();
             assert_eq!(optimizer.steps(), 2);
             let expected: Vec<f32> = (0..3).map(|i| theta[i] - eta * gradient[i]).collect();
             assert_eq!(bits(&stepped), bits(&expected));

@@ -311,7 +311,7 @@ fn assert_subtracted<S: Scalar>(precision: Precision, (m, n, k): (usize, usize, 
             assert_eq!(found, expected, "{name}");
         }
         for (found, expected) in found.as_slice().iter().zip(expected.as_slice()) {
-            let bound = (k as f64).sqrt() * 4.0 * S::epsilon().as_f64() * (k as f64).sqrt();
+            let bound = 4.0 * k as f64 * S::epsilon().as_f64();
             let error = (*found - *expected).abs().as_f64();
             assert!(error <= bound, "{name}: {error:e} > {bound:e}");
         }

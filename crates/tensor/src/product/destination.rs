@@ -41,7 +41,7 @@ impl<T> Start<T> {
     #[inline(always)]
     pub(super) fn continued(self) -> Self {
         match self {
-            Self::Subtract(eta) => Self::Subtract(eta),
+            start @ Self::Subtract(_) => start,
             _ => Self::Destination,
         }
     }
