@@ -41,13 +41,13 @@ pub(crate) fn run(args: &Info, output: &mut Output) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Which of the two kinds of bf16 products runs here.
-pub(crate) fn bf16_products() -> &'static str {
-    if Precision::bf16_instructions() {
-        "products in bf16 by AVX512-BF16"
-    } else {
-        "products in bf16 by rounding to bf16 and multiplying in f32 (no AVX512-BF16 here), no \
-         faster than f32"
+/// What computes products in bf16 here.
+pub(crate) fn bf16_products() -> String {
+    match Precision::bf16_instructions() {
+        Some(instructions) => format!("products in bf16 by {instructions}"),
+        None => "products in bf16 by rounding to bf16 and multiplying in f32 (no instructions for \
+                 it here), no faster than f32"
+            .to_owned(),
     }
 }
 

@@ -20,7 +20,7 @@ pub enum Precision {
     /// The nearest bf16 (8 bits of precision, the range of `f32`); the products are added up in
     /// `f32`. Everything but the factors of products stays `f32`.
     ///
-    /// Meant for processors with AVX512-BF16, elsewhere nothing is gained:
+    /// Meant for processors with instructions for it, elsewhere nothing is gained:
     /// [`Precision::bf16_instructions`] tells. The instructions take subnormal factors and sums for 0.
     Bf16,
 }
@@ -34,10 +34,10 @@ impl Precision {
         }
     }
 
-    /// Whether bf16 products run on instructions of their own (AVX512-BF16) here; if not, inputs
-    /// are rounded to bf16 and multiplied in `f32`. The environment variable
-    /// `CHAINRULE_SIMD` (see [`vectorised`](crate::vectorised)) can rule them out.
-    pub fn bf16_instructions() -> bool {
+    /// The instructions on which bf16 products run here: `"AMX"` (on Linux) or `"AVX512-BF16"` (on processors
+    /// other than Intel's, where it is slower than `f32`); if `None`, inputs are rounded to bf16 and multiplied in `f32`.
+    /// The environment variable `CHAINRULE_SIMD` (see [`vectorised`](crate::vectorised)) can rule them out.
+    pub fn bf16_instructions() -> Option<&'static str> {
         crate::product::bf16_instructions()
     }
 }

@@ -17,6 +17,8 @@
 //! Every element then is the chain over `k` of the rounded factors' products, by fused operations on
 //! `f32` or, where the processor has them, by instructions that add two products at a time.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod arithmetic;
 #[cfg(target_arch = "x86_64")]
 mod avx;
@@ -32,10 +34,16 @@ mod scratch;
 #[cfg(test)]
 mod tests;
 mod tile;
+#[cfg(any(target_arch = "x86_64", test))]
+mod tiles;
 mod vector;
+
+use pulp::Arch;
 
 use crate::simd::arch;
 use crate::{Compute, MatrixView, MatrixViewMut, Precision, Scalar, Threads};
+#[cfg(target_arch = "x86_64")]
+use amx::Amx;
 #[cfg(target_arch = "x86_64")]
 use dot::Dot;
 #[doc(hidden)]
@@ -208,20 +216,52 @@ fn multiply_bf16(
     begin: Begin<'_, f32>,
     threads: &Threads,
 ) {
-    let arch = arch();
-    #[cfg(target_arch = "x86_64")]
-    if let Some(dot) = Dot::under(arch) {
-        return multiply_tiled(a, b, c, begin, threads, |part| part.multiply(dot));
+    match Bf16::here() {
+        #[cfg(target_arch = "x86_64")]
+        Bf16::Amx(amx) => multiply_tiled(a, b, c, begin, threads, |part| part.multiply_tiles(amx)),
+        #[cfg(target_arch = "x86_64")]
+        Bf16::Dot(dot) => multiply_tiled(a, b, c, begin, threads, |part| part.multiply(dot)),
+        Bf16::Rounded(arch) => {
+            multiply_tiled(a, b, c, begin, threads, |part| arch.dispatch(RoundedPart(part)));
+        }
     }
-    multiply_tiled(a, b, c, begin, threads, |part| arch.dispatch(RoundedPart(part)));
 }
 
-/// Whether products of bf16 run on instructions of their own.
-pub(crate) fn bf16_instructions() -> bool {
+/// What multiplies bf16.
+enum Bf16 {
     #[cfg(target_arch = "x86_64")]
-    return Dot::under(arch()).is_some();
-    #[cfg(not(target_arch = "x86_64"))]
-    false
+    Amx(Amx),
+    #[cfg(target_arch = "x86_64")]
+    Dot(Dot),
+    /// Operations on `f32`.
+    Rounded(Arch),
+}
+
+impl Bf16 {
+    /// The fastest there is.
+    fn here() -> Self {
+        let arch = arch();
+        #[cfg(target_arch = "x86_64")]
+        if let Some(amx) = Amx::under(arch) {
+            return Self::Amx(amx);
+        }
+        #[cfg(target_arch = "x86_64")]
+        if let Some(dot) = Dot::under(arch).filter(|dot| dot.pays()) {
+            return Self::Dot(dot);
+        }
+        Self::Rounded(arch)
+    }
+}
+
+/// The instructions on which products of bf16 run, if these are not those of `f32`.
+pub(crate) fn bf16_instructions() -> Option<&'static str> {
+    match Bf16::here() {
+        #[cfg(target_arch = "x86_64")]
+        Bf16::Amx(_) => Some("AMX"),
+        #[cfg(target_arch = "x86_64")]
+        Bf16::Dot(_) => Some("AVX512-BF16"),
+        Bf16::Rounded(_) => None,
+    }
 }
 
 fn check(form: &str, a: (usize, usize), b: (usize, usize), c: (usize, usize)) {

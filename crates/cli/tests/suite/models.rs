@@ -148,7 +148,7 @@ fn info_tells_whose_vectors_are_used() {
     let asked = command.env("CHAINRULE_SIMD", "portable").args(["info", "--json"]);
     let records = json(&String::from_utf8(asked.output().unwrap().stdout).unwrap());
     assert_eq!(records[0]["instruction_set"], "portable");
-    assert_eq!(records[0]["bf16_instructions"], false);
+    assert!(records[0]["bf16_instructions"].is_null());
 }
 
 #[test]
@@ -173,7 +173,8 @@ fn info_tells_how_bf16_is_computed_and_that_a_model_was_trained_so() {
     let machine = lab.ok("info");
     assert!(told.ends_with(&machine) && machine.contains("products in bf16 by "), "{machine}");
     let record = json(&lab.ok("info --json"));
-    assert!(record[0]["bf16_instructions"].is_boolean(), "{record:?}");
+    let named = record[0]["bf16_instructions"].as_str().unwrap_or("rounding to bf16");
+    assert!(machine.contains(&format!("products in bf16 by {named}")), "{record:?} {machine}");
 
     lab.ok("train --epochs 2");
     assert!(!lab.ok(&format!("info {MODEL}")).contains("one-cycle, products in bf16"));

@@ -55,7 +55,7 @@ fn is_far<T>(distance: usize, rows: usize) -> bool {
 
 /// A range in blocks of a size, the last one smaller.
 #[inline(always)]
-fn blocks_of(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn blocks_of(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
     let Range { mut start, end } = range;
     std::iter::from_fn(move || {
         let block = start..end.min(start + size);
@@ -66,7 +66,7 @@ fn blocks_of(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usi
 
 /// The size, at most `most`, of blocks of nearly equal size that make `whole`.
 #[inline(always)]
-fn evenly(whole: usize, most: usize) -> usize {
+pub(super) fn evenly(whole: usize, most: usize) -> usize {
     if whole <= most { whole } else { whole.div_ceil(whole.div_ceil(most)) }
 }
 

@@ -37,6 +37,15 @@ impl<T> Start<T> {
         }
     }
 
+    /// Of Cᵀ.
+    pub(super) fn transposed(self) -> Self {
+        match self {
+            Self::Row(row) => Self::Column(row),
+            Self::Column(column) => Self::Row(column),
+            start => start,
+        }
+    }
+
     /// For the terms that follow after some.
     #[inline(always)]
     pub(super) fn continued(self) -> Self {
@@ -56,6 +65,11 @@ pub(super) struct Destination<T> {
 }
 
 impl<T> Destination<T> {
+    /// Cᵀ.
+    pub(super) fn transposed(self) -> Self {
+        Self { data: self.data, row: self.col, col: self.row }
+    }
+
     /// # Safety
     /// The element must exist.
     #[inline(always)]

@@ -101,15 +101,11 @@ impl<T: Lanes> Part<T> {
         Self {
             a: self.b.transposed(),
             b: self.a.transposed(),
-            c: Destination { data: self.c.data, row: self.c.col, col: self.c.row },
+            c: self.c.transposed(),
             rows: self.cols.clone(),
             cols: self.rows.clone(),
             k: self.k,
-            start: match self.start {
-                Start::Row(row) => Start::Column(row),
-                Start::Column(column) => Start::Row(column),
-                start => start,
-            },
+            start: self.start.transposed(),
         }
     }
 

@@ -1,13 +1,13 @@
 //! Elements of products against chains written out.
 
+mod bf16;
+
 use pulp::{Arch, Simd, WithSimd};
 
-use super::arithmetic::{Arithmetic, Inlined, Plain};
+use super::arithmetic::Plain;
 use super::blocks::Sizes;
-use super::pack::{LINE, Packing};
-use super::rounded::Rounded;
 use super::*;
-use crate::{Matrix, bf16};
+use crate::Matrix;
 
 /// Values of about one, with a rounding error in nearly every product.
 fn values<S: Scalar>(rows: usize, cols: usize) -> Matrix<S> {
@@ -16,6 +16,11 @@ fn values<S: Scalar>(rows: usize, cols: usize) -> Matrix<S> {
 
 fn operand<S: Scalar>(m: &Matrix<S>, transposed: bool) -> Operand<'_, S> {
     if transposed { Operand::transposed(m.view()) } else { Operand::plain(m.view()) }
+}
+
+/// Small integers, whose products and sums are exact in any order, in bf16 too.
+fn integers<S: Scalar>(rows: usize, cols: usize) -> Matrix<S> {
+    Matrix::from_fn(rows, cols, |i, j| S::of((3 * i + 7 * j) as f64 % 5.0 - 2.0))
 }
 
 /// What the sums of column `j` start from, in a destination of ones.
@@ -213,10 +218,6 @@ fn a_dot_product_has_the_same_bits_beside_any_others() {
 
 #[test]
 fn a_dot_product_is_right_at_every_length() {
-    // Integers, whose sums are exact in any order.
-    fn integers<S: Scalar>(rows: usize, cols: usize) -> Matrix<S> {
-        Matrix::from_fn(rows, cols, |i, j| S::of((3 * i + 7 * j) as f64 % 5.0 - 2.0))
-    }
     fn check<S: Scalar>(m: usize, n: usize, k: usize, arch: Arch) {
         let (x, w, row) = (integers::<S>(m, k), integers::<S>(n, k), integers::<S>(1, n));
         for begin in [Begin::Zero, Begin::Destination, Begin::Row(row.as_slice())] {
@@ -235,121 +236,6 @@ fn a_dot_product_is_right_at_every_length() {
         for (m, n) in [(1, 6), (4, 5), (9, 1)] {
             check::<f32>(m, n, k, arch);
             check::<f64>(m, n, k, arch);
-        }
-    }
-}
-
-#[test]
-fn with_bf16_every_element_is_the_chain_of_rounded_factors() {
-    struct PairedPart<'a>(&'a Part<f32>);
-    impl WithSimd for PairedPart<'_> {
-        type Output = ();
-
-        fn with_simd<S: Simd>(self, simd: S) {
-            self.0.multiply(Pairs(simd));
-        }
-    }
-    struct Cut<'a>(&'a Part<f32>);
-    impl WithSimd for Cut<'_> {
-        type Output = ();
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, simd: S) {
-            self.0.multiply_by(Rounded::new(simd), SMALL);
-        }
-    }
-    let cut = |arch: Arch| move |part: &_| arch.dispatch(Cut(part));
-    let rounded = |arch: Arch| move |part: &_| arch.dispatch(RoundedPart(part));
-    let paired = |arch: Arch| move |part: &_| arch.dispatch(PairedPart(part));
-    for (arch, fused) in instruction_sets() {
-        let ways: [Run<'_, f32>; 3] = [&rounded(arch), &cut(arch), &paired(arch)];
-        one_chain_an_element(|x| half::bf16::from_f32(x).into(), fused, false, &ways);
-    }
-}
-
-/// What the instructions of `Dot` do, but for subnormal numbers and with two
-/// fused operations for a pair, so that tests see packed pairs on any processor.
-#[derive(Clone, Copy)]
-struct Pairs<S>(S);
-
-impl<S: Simd> Arithmetic for Pairs<S> {
-    type Element = f32;
-    type Simd = S;
-    type Factor = u32;
-    type Factors = S::u32s;
-
-    const VALUES: usize = 2;
-
-    fn simd(self) -> S {
-        self.0
-    }
-
-    #[inline(always)]
-    fn vectorize(self, f: impl FnOnce()) {
-        self.0.vectorize(Inlined(f));
-    }
-
-    #[inline(always)]
-    fn splat(self, x: u32) -> S::u32s {
-        self.0.splat_u32s(x)
-    }
-
-    #[inline(always)]
-    unsafe fn load(self, from: *const u32) -> S::u32s {
-        // SAFETY: the caller promises that the numbers are there.
-        unsafe { from.cast::<S::u32s>().read_unaligned() }
-    }
-
-    #[inline(always)]
-    fn mul_add(self, x: S::u32s, y: S::u32s, sum: S::f32s) -> S::f32s {
-        let simd = self.0;
-        let upper = |x| simd.transmute_f32s_u32s(simd.and_u32s(x, simd.splat_u32s(0xffff_0000)));
-        let lower =
-            |x| simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(x, simd.splat_u32s(16)));
-        simd.mul_add_f32s(upper(x), upper(y), simd.mul_add_f32s(lower(x), lower(y), sum))
-    }
-}
-
-impl<S: Simd> Packing for Pairs<S> {
-    type Element = f32;
-    type Factor = u32;
-    type Arithmetic = Self;
-
-    const NEEDED: bool = true;
-
-    fn arithmetic(self) -> Self {
-        self
-    }
-
-    #[inline(always)]
-    unsafe fn factor(self, from: *const f32, step: usize, values: usize) -> u32 {
-        let half = |x: f32| bf16::nearest(x.to_bits());
-        // SAFETY: as promised by the caller.
-        unsafe { half(*from) >> 16 | if values == 2 { half(*from.add(step)) } else { 0 } }
-    }
-
-    #[inline(always)]
-    unsafe fn line(self, from: *const f32, step: usize, values: usize) -> [u32; LINE] {
-        // SAFETY: as promised by the caller.
-        std::array::from_fn(|j| unsafe { self.factor(from.add(j), step, values) })
-    }
-
-    #[inline(always)]
-    unsafe fn turn(
-        self,
-        from: *const f32,
-        from_row: usize,
-        height: usize,
-        to: *mut u32,
-        to_row: usize,
-    ) {
-        for q in 0..<f32 as Lanes>::SIDE {
-            for i in 0..height {
-                // SAFETY: as promised by the caller.
-                unsafe {
-                    *to.add(q * to_row + i) = self.factor(from.add(i * from_row + 2 * q), 1, 2)
-                };
-            }
         }
     }
 }
