@@ -45,8 +45,8 @@ pub(crate) fn run(args: &Info, output: &mut Output) -> Result<ExitCode> {
 pub(crate) fn bf16_products() -> String {
     match Precision::bf16_instructions() {
         Some(instructions) => format!("products in bf16 by {instructions}"),
-        None => "products in bf16 by rounding to bf16 and multiplying in f32 (no instructions for \
-                 it here), no faster than f32"
+        None => "products in bf16 by rounding to bf16 and multiplying in f32, no faster than f32 \
+                 (no instructions here that are)"
             .to_owned(),
     }
 }

@@ -15,7 +15,8 @@
 //!
 //! With [`Precision::Bf16`] the factors of `f32` products are rounded to bf16 while they are packed.
 //! Every element then is the chain over `k` of the rounded factors' products, by fused operations on
-//! `f32` or, where the processor has them, by instructions that add two products at a time.
+//! `f32` or, where the processor has them, by instructions that add two products at a time, or those of
+//! whole tiles; tiles begin at 0, and what C starts from is added at the end.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
