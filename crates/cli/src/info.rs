@@ -46,7 +46,7 @@ pub(crate) fn bf16_products() -> String {
     match Precision::bf16_instructions() {
         Some(instructions) => format!("products in bf16 by {instructions}"),
         None => "products in bf16 by rounding to bf16 and multiplying in f32, no faster than f32 \
-                 (no instructions here that are)"
+                 (there are no instructions here that are)"
             .to_owned(),
     }
 }

@@ -34,8 +34,8 @@ impl Precision {
         }
     }
 
-    /// The instructions on which bf16 products run here: `"AMX"` (on Linux) or `"AVX512-BF16"` (on processors
-    /// other than Intel's, where it is slower than `f32`); if `None`, inputs are rounded to bf16 and multiplied in `f32`.
+    /// The instructions on which bf16 products run here: `"AMX"` (on Linux) or `"AVX512-BF16"` (not on Intel's
+    /// processors: it is slower than `f32` there). If `None`, inputs are rounded to bf16 and multiplied in `f32`.
     /// The environment variable `CHAINRULE_SIMD` (see [`vectorised`](crate::vectorised)) can rule them out.
     pub fn bf16_instructions() -> Option<&'static str> {
         crate::product::bf16_instructions()

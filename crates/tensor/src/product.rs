@@ -15,8 +15,9 @@
 //!
 //! With [`Precision::Bf16`] the factors of `f32` products are rounded to bf16 while they are packed.
 //! Every element then is the chain over `k` of the rounded factors' products, by fused operations on
-//! `f32` or, where the processor has them, by instructions that add two products at a time, or those of
-//! whole tiles; tiles begin at 0, and what C starts from is added at the end.
+//! `f32` or, where the processor has them, by instructions that add two products at a time. With AMX 32
+//! products at a time are summed first (those in even places, those in odd ones, and both), the chain of these
+//! begins at 0, and after [`MAX_WHOLE`] terms, and in the end, it goes to what C starts from.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -29,6 +30,8 @@ mod destination;
 mod dot;
 mod lanes;
 mod pack;
+#[cfg(any(target_arch = "x86_64", test))]
+mod pairs;
 mod part;
 mod rounded;
 mod scratch;
@@ -36,7 +39,7 @@ mod scratch;
 mod tests;
 mod tile;
 #[cfg(any(target_arch = "x86_64", test))]
-mod tiles;
+mod tile_registers;
 mod vector;
 
 use pulp::Arch;
@@ -219,7 +222,7 @@ fn multiply_bf16(
 ) {
     match Bf16::here() {
         #[cfg(target_arch = "x86_64")]
-        Bf16::Amx(amx) => multiply_tiled(a, b, c, begin, threads, |part| part.multiply_tiles(amx)),
+        Bf16::Amx(amx) => multiply_tiled(a, b, c, begin, threads, |part| part.multiply_in(amx)),
         #[cfg(target_arch = "x86_64")]
         Bf16::Dot(dot) => multiply_tiled(a, b, c, begin, threads, |part| part.multiply(dot)),
         Bf16::Rounded(arch) => {
@@ -239,7 +242,7 @@ enum Bf16 {
 }
 
 impl Bf16 {
-    /// The fastest there is.
+    /// What is fastest where products are large.
     fn here() -> Self {
         let arch = arch();
         #[cfg(target_arch = "x86_64")]

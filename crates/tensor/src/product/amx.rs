@@ -8,7 +8,8 @@ use raw_cpuid::CpuId;
 
 use super::arithmetic::Arithmetic;
 use super::dot::Dot;
-use super::tiles::{BlockSums, SIDE, Tiles};
+use super::pairs::SIDE;
+use super::tile_registers::{BlockSums, TileRegisters};
 
 /// Products of tiles by one instruction. Like those of [`Dot`], which makes the pairs, it takes subnormal
 /// factors and sums for 0.
@@ -31,17 +32,18 @@ fn is_there() -> bool {
     features.is_some_and(|features| features.has_amx_tile() && features.has_amx_bf16())
 }
 
-/// Asks Linux for the registers, which it keeps for processes that did; whether they may be used.
+/// Asks Linux for the registers, which it keeps for processes that did; whether they may be used. (It
+/// refuses if a thread's stack for signals is too small to keep them.)
 fn request() -> bool {
     const ARCH_PRCTL: isize = 158;
     const ARCH_REQ_XCOMP_PERM: usize = 0x1023;
     const TILE_DATA: usize = 18;
-    if cfg!(not(target_os = "linux")) || cfg!(miri) {
+    if cfg!(not(all(target_os = "linux", target_pointer_width = "64"))) {
         return false;
     }
     let answer: isize;
-    // SAFETY: the call changes nothing but what the process may use; of the registers, the kernel
-    // overwrites those that are named.
+    // SAFETY: the call changes nothing but what the process may use, and how large stacks for signals must be
+    // from now on; of the registers, the kernel overwrites those that are named.
     unsafe {
         asm!(
             "syscall",
@@ -80,7 +82,7 @@ impl Configuration {
     };
 }
 
-impl Tiles for Amx {
+impl TileRegisters for Amx {
     type Packing = Dot;
 
     #[inline(always)]
@@ -93,7 +95,7 @@ impl Tiles for Amx {
         self.0.vectorize(
             #[inline(always)]
             || {
-                // SAFETY: whoever has an `Amx` may use the registers, and nothing else does.
+                // SAFETY: whoever has an `Amx` may use the registers, which no caller counts on.
                 unsafe { asm!("ldtilecfg [{}]", in(reg) &Configuration::WHOLE, options(nostack, readonly)) };
                 f();
                 // SAFETY: as above.
@@ -120,11 +122,11 @@ impl Tiles for Amx {
                 "tilezero tmm2",
                 "tilezero tmm3",
                 "2:",
-                "tileloadd tmm4, [{a} + {a_row}]",
-                "tileloadd tmm5, [{b} + {b_row}]",
-                "tileloadd tmm6, [{b} + {b_row} + 64]",
+                "tileloadd tmm4, [{a} + {a_row}*1]",
+                "tileloadd tmm5, [{b} + {b_row}*1]",
+                "tileloadd tmm6, [{b} + {b_row}*1 + 64]",
                 "tdpbf16ps tmm0, tmm4, tmm5",
-                "tileloadd tmm7, [{a_next} + {a_row}]",
+                "tileloadd tmm7, [{a_next} + {a_row}*1]",
                 "tdpbf16ps tmm1, tmm4, tmm6",
                 "tdpbf16ps tmm2, tmm7, tmm5",
                 "tdpbf16ps tmm3, tmm7, tmm6",
@@ -133,10 +135,10 @@ impl Tiles for Amx {
                 "add {b}, 2048",
                 "dec {steps}",
                 "jnz 2b",
-                "tilestored [{sums} + {b_row}], tmm0",
-                "tilestored [{sums} + {b_row} + 64], tmm1",
-                "tilestored [{sums} + {b_row} + 2048], tmm2",
-                "tilestored [{sums} + {b_row} + 2112], tmm3",
+                "tilestored [{sums} + {b_row}*1], tmm0",
+                "tilestored [{sums} + {b_row}*1 + 64], tmm1",
+                "tilestored [{sums} + {b_row}*1 + 2048], tmm2",
+                "tilestored [{sums} + {b_row}*1 + 2112], tmm3",
                 a = inout(reg) a => _,
                 a_next = inout(reg) a_next => _,
                 a_row = in(reg) 64_usize,

@@ -38,6 +38,7 @@ impl<T> Start<T> {
     }
 
     /// Of Cᵀ.
+    #[inline(always)]
     pub(super) fn transposed(self) -> Self {
         match self {
             Self::Row(row) => Self::Column(row),
@@ -66,6 +67,7 @@ pub(super) struct Destination<T> {
 
 impl<T> Destination<T> {
     /// Cᵀ.
+    #[inline(always)]
     pub(super) fn transposed(self) -> Self {
         Self { data: self.data, row: self.col, col: self.row }
     }

@@ -10,7 +10,7 @@ use raw_cpuid::CpuId;
 
 use super::arithmetic::Arithmetic;
 use super::pack::{LINE, Packing};
-use super::tiles::Pairing;
+use super::pairs::Pairing;
 
 /// Pairs of bf16 along the inner dimension, whose two products are added to a sum in `f32` by one
 /// instruction. It takes subnormal factors and sums for 0, as does the one that rounds factors.
@@ -29,7 +29,8 @@ impl Dot {
         }
     }
 
-    /// Whether it is faster than products of `f32`. On Intel's processors it takes twice their time.
+    /// Whether it is faster than products of `f32`: on the one processor of Intel's that was measured it takes up
+    /// to twice their time.
     pub(super) fn pays(self) -> bool {
         static PAYS: OnceLock<bool> = OnceLock::new();
         *PAYS.get_or_init(|| {

@@ -7,8 +7,9 @@ use super::*;
 use crate::bf16;
 use crate::product::arithmetic::{Arithmetic, Inlined};
 use crate::product::pack::{LINE, Packing};
+use crate::product::pairs::{Pairing, SIDE, TILE};
 use crate::product::rounded::Rounded;
-use crate::product::tiles::{BLOCK, BlockSums, Pairing, SIDE, TILE, Tiles};
+use crate::product::tile_registers::{BLOCK, BlockSums, Sizes, TileRegisters};
 
 #[test]
 fn with_bf16_every_element_is_the_chain_of_rounded_factors() {
@@ -26,7 +27,7 @@ fn with_bf16_every_element_is_the_chain_of_rounded_factors() {
 
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) {
-            self.0.multiply_by(Rounded::new(simd), SMALL);
+            self.0.multiply_by(Rounded::new(simd), super::SMALL);
         }
     }
     let cut = |arch: Arch| move |part: &_| arch.dispatch(Cut(part));
@@ -133,11 +134,12 @@ impl<S: Simd> Pairing for Pairs<S> {
     }
 }
 
-/// What the instructions of `Amx` do, likewise.
+/// What the instructions of `Amx` do, but for subnormal numbers and with sums in the order of the inner
+/// dimension.
 #[derive(Clone, Copy)]
 struct PairTiles<S>(Pairs<S>);
 
-impl<S: Simd> Tiles for PairTiles<S> {
+impl<S: Simd> TileRegisters for PairTiles<S> {
     type Packing = Pairs<S>;
 
     fn packing(self) -> Pairs<S> {
@@ -173,33 +175,68 @@ impl<S: Simd> Tiles for PairTiles<S> {
     }
 }
 
-#[test]
-fn tiles_give_every_element() {
-    struct Tiled<'a>(&'a Part<f32>, usize, usize);
-    impl WithSimd for Tiled<'_> {
-        type Output = ();
+/// A part by [`PairTiles`], and by how large blocks.
+struct Tiled<'a>(&'a Part<f32>, Option<Sizes>);
 
-        fn with_simd<S: Simd>(self, simd: S) {
-            self.0.multiply_tiles_by(PairTiles(Pairs(simd)), self.1, self.2);
+impl WithSimd for Tiled<'_> {
+    type Output = ();
+
+    fn with_simd<S: Simd>(self, simd: S) {
+        let registers = PairTiles(Pairs(simd));
+        match self.1 {
+            None => self.0.multiply_in(registers),
+            Some(sizes) => self.0.multiply_in_by(registers, sizes),
         }
     }
-    let shapes = [(1, 1, 1), (4, 3, 0), (16, 40, 32), (33, 1, 33), (70, 65, 67), (40, 100, 130)];
-    let shapes = shapes.into_iter().filter(|(m, n, k)| !cfg!(miri) || m * n * k < 200);
-    for ((m, n, k), (arch, _)) in
-        shapes.flat_map(|shape| instruction_sets().into_iter().map(move |set| (shape, set)))
-    {
-        let whole = |part: &_| arch.dispatch(Tiled(part, 512, 512));
-        let cut = |part: &_| arch.dispatch(Tiled(part, 16, 32));
-        let turned = |part: &Part<f32>| arch.dispatch(Tiled(&part.transposed(), 16, 32));
-        let mut ways: Vec<Run<'_, f32>> = vec![&whole, &cut, &turned];
+}
+
+/// Blocks so small that even small shapes are cut.
+const SMALL: Sizes = Sizes { depth: 16, rows: 32, cols: 32 };
+
+/// Runs `check` with every way to multiply pairs and tiles, this processor's own among them.
+fn with_every_way(mut check: impl FnMut(Run<'_, f32>)) {
+    for (arch, _) in instruction_sets() {
+        check(&|part| arch.dispatch(Tiled(part, None)));
+        check(&|part| arch.dispatch(Tiled(part, Some(SMALL))));
+        check(&|part| arch.dispatch(Tiled(&part.transposed(), Some(SMALL))));
+        check(&|part| {
+            let (m, n) = (part.rows.end, part.cols.end);
+            for rows in [0..m / 2, m / 2..m] {
+                for cols in [0..n / 2, n / 2..n] {
+                    arch.dispatch(Tiled(&part.within(rows.clone(), cols), None));
+                }
+            }
+        });
         #[cfg(target_arch = "x86_64")]
-        let amx = Amx::under(arch).map(|amx| move |part: &Part<f32>| part.multiply_tiles(amx));
+        if let Some(amx) = Amx::under(arch) {
+            check(&|part| part.multiply_in(amx));
+        }
+        // Where tiles or rounding are faster nothing else runs it.
         #[cfg(target_arch = "x86_64")]
-        ways.extend(amx.iter().map(|run| run as Run<'_, f32>));
-        #[cfg(target_arch = "x86_64")]
-        let dot = Dot::under(arch).map(|dot| move |part: &Part<f32>| part.multiply(dot));
-        #[cfg(target_arch = "x86_64")]
-        ways.extend(dot.iter().map(|run| run as Run<'_, f32>));
+        if let Some(dot) = Dot::under(arch) {
+            check(&|part| part.multiply(dot));
+        }
+    }
+}
+
+/// Fills the room for packed operands with NaN.
+fn spoil_rooms() {
+    let bytes = if cfg!(miri) { 1 << 14 } else { 1 << 20 };
+    // SAFETY: the room has so many bytes.
+    scratch::with([bytes], |[room]| unsafe { room.write_bytes(0xff, bytes) });
+}
+
+/// Small shapes that end within tiles, pairs and blocks, and larger ones.
+fn shapes() -> impl Iterator<Item = (usize, usize, usize)> {
+    let small = [(1, 1, 1), (4, 3, 0), (17, 3, 3), (16, 1, 3), (1, 1, 33), (1, 33, 2), (3, 2, 18)];
+    let large = [(16, 40, 32), (33, 1, 33), (70, 65, 67), (40, 100, 130)];
+    // Miri takes minutes for the larger ones.
+    small.into_iter().chain(large.into_iter().filter(|_| !cfg!(miri)))
+}
+
+#[test]
+fn pairs_and_tiles_give_every_element() {
+    for (m, n, k) in shapes() {
         let (a, b, row) = (integers(m, k), integers(k, n), integers(1, n));
         let begins =
             [Begin::Zero, Begin::Destination, Begin::Row(row.as_slice()), Begin::Subtract(0.5)];
@@ -215,12 +252,39 @@ fn tiles_give_every_element() {
             for (ta, tb) in [(false, true), (false, false), (true, false), (true, true)] {
                 let a = if ta { a.transpose() } else { a.clone() };
                 let b = if tb { b.transpose() } else { b.clone() };
-                for (way, run) in ways.iter().enumerate() {
+                let mut way = 0;
+                with_every_way(|run| {
+                    spoil_rooms();
                     let mut c = Matrix::from_fn(m, n, |_, _| 1.0);
                     run(&Part::new(operand(&a, ta), operand(&b, tb), c.view_mut(), begin));
                     assert_eq!(c, expected, "way {way}: {m}×{n}×{k} {ta} {tb} {begin:?}");
-                }
+                    way += 1;
+                });
             }
+        }
+    }
+}
+
+#[test]
+fn pairs_and_tiles_round_every_factor() {
+    for (m, n, k) in shapes() {
+        let (a, b) = (values::<f32>(m, k), values::<f32>(k, n));
+        let rounded = |x: f32| f64::from(half::bf16::from_f32(x));
+        for (ta, tb) in [(false, true), (false, false), (true, false)] {
+            let (x, y) = (&if ta { a.transpose() } else { a.clone() }, &b);
+            let y = &if tb { y.transpose() } else { y.clone() };
+            with_every_way(|run| {
+                let mut c = Matrix::zeros(m, n);
+                run(&Part::new(operand(x, ta), operand(y, tb), c.view_mut(), Begin::Zero));
+                for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
+                    let terms = (0..k).map(|p| rounded(a[(i, p)]) * rounded(b[(p, j)]));
+                    let (sum, size) =
+                        terms.fold((0.0, 0.0), |(sum, size), x| (sum + x, size + x.abs()));
+                    let bound = k as f64 * f64::from(f32::EPSILON) * size;
+                    let found = f64::from(c[(i, j)]);
+                    assert!((found - sum).abs() <= bound, "{m}×{n}×{k}: {found} {sum}");
+                }
+            });
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Products of bf16 by whole tiles, for processors that have registers of them.
+//! Products of bf16 in registers that hold whole tiles, for processors that have such.
 //!
-//! The loops are those of [`blocks`](super::blocks) with other sizes. Sums begin at 0, and what C starts from
-//! is added to them in the end, for every block of the inner dimension.
+//! The loops are those of [`blocks`](super::blocks) with other sizes. Sums begin at 0 in every block of the inner
+//! dimension, and go to what C starts from at its end.
 
 use std::ops::Range;
 
@@ -12,24 +12,27 @@ use super::arithmetic::Arithmetic;
 use super::blocks::{blocks_of, evenly};
 use super::destination::{Destination, Start, load, store};
 use super::lanes::Lanes;
-use super::pack::{self, LINE, Packing};
+use super::pack::{self, Packing};
+use super::pairs::{Pairing, SIDE, TILE, VALUES, tile_of_columns, tile_of_rows, turn};
 use super::part::Part;
 use super::scratch;
 
-/// Rows and columns of a tile.
-pub(super) const SIDE: usize = 16;
-/// Factors, which are pairs along the inner dimension, in a tile.
-pub(super) const TILE: usize = SIDE * SIDE;
 /// Rows and columns of C at a time: four tiles of it.
 pub(super) const BLOCK: usize = 2 * SIDE;
-/// Elements in a factor.
-const VALUES: usize = 2;
-/// The most factors along the inner dimension at a time: what [`MAX_WHOLE`] promises.
-const DEPTH: usize = MAX_WHOLE / VALUES;
-/// Rows of A at a time. Packed they fill half of a second-level cache of 2 MiB.
-const ROWS: usize = 512;
-/// Columns of B that are packed at a time, if several blocks of rows use them.
-const COLS: usize = 2048;
+
+/// How large blocks are at most.
+#[derive(Clone, Copy)]
+pub(super) struct Sizes {
+    /// Pairs along the inner dimension at a time.
+    pub(super) depth: usize,
+    /// Rows of A at a time.
+    pub(super) rows: usize,
+    /// Columns of B at a time.
+    pub(super) cols: usize,
+}
+
+/// As deep as [`MAX_WHOLE`] promises. The rows then fill half of a second-level cache of 2 MiB.
+const SIZES: Sizes = Sizes { depth: MAX_WHOLE / VALUES, rows: 512, cols: 2048 };
 
 /// The sums of four tiles, row by row.
 #[repr(align(64))]
@@ -46,49 +49,22 @@ impl BlockSums {
     }
 }
 
-/// Transposes a matrix of so many rows and columns.
-///
-/// # Safety
-/// It must be readable, and the result writable; and the processor must have `S`.
-#[inline(always)]
-unsafe fn turn<S: Simd>(from: *const f32, to: *mut f32, size: usize) {
-    const { assert!(SIDE.is_multiple_of(<f32 as Lanes>::SIDE)) };
-    let side = <f32 as Lanes>::SIDE;
-    for i in (0..size).step_by(side) {
-        for j in (0..size).step_by(side) {
-            // SAFETY: by the caller; a block is within the matrix.
-            unsafe {
-                f32::turn::<S>(from.add(i * size + j), size, side, to.add(j * size + i), size);
-            }
-        }
-    }
-}
-
-/// How elements become pairs of bf16, and many at once.
-pub(super) trait Pairing: Packing<Element = f32, Factor = u32> {
-    /// The pairs of `2 * LINE` elements that are neighbours along the inner dimension.
-    ///
-    /// # Safety
-    /// They must be readable.
-    unsafe fn along(self, from: *const f32) -> [u32; LINE];
-}
-
-/// What multiplies tiles.
-pub(super) trait Tiles: Copy {
-    /// How pairs are made of elements.
+/// Registers that hold tiles, and what multiplies them.
+pub(super) trait TileRegisters: Copy {
+    /// How elements become pairs.
     type Packing: Pairing;
 
-    /// The same as a value.
+    /// The packing of these registers.
     fn packing(self) -> Self::Packing;
 
-    /// Runs `f`, into which all it does must be inlined, with the tile registers set up.
+    /// Runs `f`, into which all it does must be inlined, with the registers set up.
     fn set_up(self, f: impl FnOnce());
 
     /// The sums of `steps` tiles along the inner dimension. A tile of A has 16 rows of 16 pairs; one of
     /// B has 16 rows of pairs, each for 16 of a panel's 32 columns.
     ///
     /// # Safety
-    /// It must run within [`Tiles::set_up`]; `steps`, at least one, tiles of A must be there at `a`, one after the
+    /// It must run within [`TileRegisters::set_up`]; `steps`, at least one, tiles of A must be there at `a`, one after the
     /// other, as many at `a_next` for the 16 rows that follow, and `16 * steps` rows of a panel of B at `b`.
     unsafe fn multiply(
         self,
@@ -114,42 +90,47 @@ fn inner_blocks(k: usize, depth: usize) -> impl Iterator<Item = Range<usize>> {
 }
 
 impl Part<f32> {
-    /// By tiles.
-    pub(super) fn multiply_tiles<T: Tiles>(&self, tiles: T) {
-        self.multiply_tiles_by(tiles, DEPTH, ROWS);
+    /// In registers that hold tiles.
+    pub(super) fn multiply_in<T: TileRegisters>(&self, registers: T) {
+        self.multiply_in_by(registers, SIZES);
     }
 
-    /// By tiles, with at most so many factors along the inner dimension and rows of A at a time, of which
-    /// only the former changes bits.
-    pub(super) fn multiply_tiles_by<T: Tiles>(&self, tiles: T, depth: usize, rows: usize) {
+    /// By blocks of these sizes, of which only the depth changes bits.
+    pub(super) fn multiply_in_by<T: TileRegisters>(&self, registers: T, sizes: Sizes) {
         let (m, n) = (self.rows.len(), self.cols.len());
         if m == 0 || n == 0 {
             return;
         }
-        let depth = steps(VALUES * evenly(self.k.div_ceil(VALUES), depth)) * SIDE;
-        let height = evenly(m, rows).next_multiple_of(BLOCK);
+        let depth = steps(VALUES * evenly(self.k.div_ceil(VALUES), sizes.depth)) * SIDE;
+        let height = evenly(m, sizes.rows).next_multiple_of(BLOCK);
         // Panels that one block of rows uses are packed when their turn comes, and are near then.
-        let group = if height < m { COLS } else { BLOCK };
+        let group = if height < m { sizes.cols } else { BLOCK };
         let b_room = n.min(group).next_multiple_of(BLOCK) * depth + pack::SPILL;
         let rooms = [height * depth, b_room].map(|factors| factors * size_of::<u32>());
         scratch::with(rooms, move |[a, b]| {
             let packed = Packed { part: self, a: a.cast(), b: b.cast() };
-            tiles.set_up(
+            registers.set_up(
                 #[inline(always)]
                 move || {
-                    for cols in blocks_of(self.cols.clone(), COLS) {
+                    for cols in blocks_of(self.cols.clone(), sizes.cols) {
                         let mut start = self.start;
                         for inner in inner_blocks(self.k, VALUES * depth) {
                             for rows in blocks_of(self.rows.clone(), height) {
                                 // SAFETY: the ranges lie within the operands, which the public functions
                                 // have checked against each other, and there is room for them.
                                 unsafe {
-                                    packed.fill_a(tiles, &rows, &inner);
+                                    packed.fill_a(registers, &rows, &inner);
                                     for group in blocks_of(cols.clone(), group) {
                                         if rows.start == self.rows.start {
-                                            packed.fill_b(tiles, &group, &inner);
+                                            packed.fill_b(registers, &group, &inner);
                                         }
-                                        packed.multiply(tiles, &rows, &group, inner.len(), start);
+                                        packed.multiply(
+                                            registers,
+                                            &rows,
+                                            &group,
+                                            inner.len(),
+                                            start,
+                                        );
                                     }
                                 }
                             }
@@ -179,11 +160,16 @@ impl Packed<'_> {
     /// # Safety
     /// The ranges must lie within A, with room for them.
     #[inline(always)]
-    unsafe fn fill_a<T: Tiles>(self, tiles: T, rows: &Range<usize>, inner: &Range<usize>) {
-        let (how, a, steps) = (tiles.packing(), self.part.a, steps(inner.len()));
+    unsafe fn fill_a<T: TileRegisters>(
+        self,
+        registers: T,
+        rows: &Range<usize>,
+        inner: &Range<usize>,
+    ) {
+        let (how, a, steps) = (registers.packing(), self.part.a, steps(inner.len()));
         for i in blocks_of(rows.clone(), SIDE) {
             for step in 0..steps {
-                let p = (inner.start + step * VALUES * SIDE).min(inner.end);
+                let p = inner.start + step * VALUES * SIDE;
                 let k = (inner.end - p).min(VALUES * SIDE);
                 // SAFETY: by the caller.
                 unsafe {
@@ -203,8 +189,13 @@ impl Packed<'_> {
     /// # Safety
     /// As for [`Packed::fill_a`], within B.
     #[inline(always)]
-    unsafe fn fill_b<T: Tiles>(self, tiles: T, cols: &Range<usize>, inner: &Range<usize>) {
-        let (how, b, k) = (tiles.packing(), self.part.b, inner.len());
+    unsafe fn fill_b<T: TileRegisters>(
+        self,
+        registers: T,
+        cols: &Range<usize>,
+        inner: &Range<usize>,
+    ) {
+        let (how, b, k) = (registers.packing(), self.part.b, inner.len());
         let depth = steps(k) * SIDE;
         for j in blocks_of(cols.clone(), BLOCK) {
             // SAFETY: by the caller.
@@ -224,17 +215,17 @@ impl Packed<'_> {
     /// The packed rows of A times the packed columns of B, over `k` elements.
     ///
     /// # Safety
-    /// They must be packed, and nothing else may write to that part of C meanwhile.
+    /// They must be packed, the registers set up, and nothing else may write to that part of C meanwhile.
     #[inline(always)]
-    unsafe fn multiply<T: Tiles>(
+    unsafe fn multiply<T: TileRegisters>(
         self,
-        tiles: T,
+        registers: T,
         rows: &Range<usize>,
         cols: &Range<usize>,
         k: usize,
         start: Start<f32>,
     ) {
-        let (steps, simd) = (steps(k), tiles.packing().arithmetic().simd());
+        let (steps, simd) = (steps(k), registers.packing().arithmetic().simd());
         let mut sums = BlockSums([0.0; BLOCK * BLOCK]);
         for j in blocks_of(cols.clone(), BLOCK) {
             for i in blocks_of(rows.clone(), BLOCK) {
@@ -242,7 +233,7 @@ impl Packed<'_> {
                 unsafe {
                     let a = self.a.add((i.start - rows.start) * steps * SIDE);
                     let b = self.b.add((j.start - cols.start) * steps * SIDE);
-                    tiles.multiply(a, a.add(steps * TILE), b, steps, &mut sums);
+                    registers.multiply(a, a.add(steps * TILE), b, steps, &mut sums);
                     let (c, start) =
                         (self.part.c.from(i.start, j.start), start.at(i.start, j.start));
                     if c.col == 1 {
@@ -254,75 +245,6 @@ impl Packed<'_> {
                 }
             }
         }
-    }
-}
-
-/// A tile of A from `height` rows of `k` elements, filled up with 0 along them.
-///
-/// # Safety
-/// The elements must be readable, and a tile writable.
-#[inline(always)]
-unsafe fn tile_of_rows<P: Pairing>(
-    how: P,
-    from: *const f32,
-    row: usize,
-    height: usize,
-    k: usize,
-    tile: *mut u32,
-) {
-    for i in 0..height {
-        // SAFETY: by the caller.
-        unsafe {
-            let (from, to) = (from.wrapping_add(i * row), tile.add(i * SIDE));
-            for q in (0..SIDE).step_by(LINE) {
-                if VALUES * (q + LINE) <= k {
-                    let line = how.along(from.add(VALUES * q));
-                    to.add(q).cast::<[u32; LINE]>().write_unaligned(line);
-                    continue;
-                }
-                for q in q..q + LINE {
-                    let p = VALUES * q;
-                    let values = VALUES.min(k.saturating_sub(p));
-                    *to.add(q) = if values > 0 { how.factor(from.add(p), 1, values) } else { 0 };
-                }
-            }
-        }
-    }
-}
-
-/// A tile of A from `k` columns of `height` elements, filled up with columns of 0.
-///
-/// # Safety
-/// As for [`tile_of_rows`].
-#[inline(always)]
-unsafe fn tile_of_columns<P: Pairing>(
-    how: P,
-    from: *const f32,
-    col: usize,
-    height: usize,
-    k: usize,
-    tile: *mut u32,
-) {
-    let mut columns = [0; TILE];
-    // SAFETY: by the caller.
-    unsafe {
-        for q in 0..k.div_ceil(VALUES) {
-            let p = VALUES * q;
-            let values = VALUES.min(k - p);
-            let (from, to) = (from.add(p * col), columns.as_mut_ptr().add(q * SIDE));
-            if height == SIDE {
-                for i in (0..SIDE).step_by(LINE) {
-                    let line = how.line(from.add(i), col, values);
-                    to.add(i).cast::<[u32; LINE]>().write_unaligned(line);
-                }
-            } else {
-                for i in 0..height {
-                    *to.add(i) = how.factor(from.add(i), col, values);
-                }
-            }
-        }
-        // Pairs change places as floats would.
-        turn::<<P::Arithmetic as Arithmetic>::Simd>(columns.as_ptr().cast(), tile.cast(), SIDE);
     }
 }
 
