@@ -29,8 +29,8 @@ impl Dot {
         }
     }
 
-    /// Whether it is faster than products of `f32`: on the one processor of Intel's that was measured it takes up
-    /// to twice their time.
+    /// Whether it is faster than products of `f32`. On the one processor of Intel's that was measured it is not,
+    /// where products are large.
     pub(super) fn pays(self) -> bool {
         static PAYS: OnceLock<bool> = OnceLock::new();
         *PAYS.get_or_init(|| {
