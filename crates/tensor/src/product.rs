@@ -17,7 +17,7 @@
 //! Every element then is the chain over `k` of the rounded factors' products, by fused operations on
 //! `f32` or, where the processor has them, by instructions that add two products at a time. With AMX 32
 //! products at a time are summed first (those in even places, those in odd ones, and both), the chain of these
-//! begins at 0, and after [`MAX_WHOLE`] terms, and in the end, it goes to what C starts from.
+//! begins at 0, and after at most [`MAX_WHOLE`] terms, and in the end, it goes to what C starts from.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;

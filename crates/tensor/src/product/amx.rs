@@ -8,8 +8,8 @@ use raw_cpuid::CpuId;
 
 use super::arithmetic::Arithmetic;
 use super::dot::Dot;
-use super::pairs::SIDE;
-use super::tile_registers::{BlockSums, TileRegisters};
+use super::pairs::{SIDE, TILE};
+use super::tile_registers::{BLOCK, BlockSums, TileRegisters};
 
 /// Products of tiles by one instruction. Like those of [`Dot`], which makes the pairs, it takes subnormal
 /// factors and sums for 0.
@@ -130,22 +130,24 @@ impl TileRegisters for Amx {
                 "tdpbf16ps tmm1, tmm4, tmm6",
                 "tdpbf16ps tmm2, tmm7, tmm5",
                 "tdpbf16ps tmm3, tmm7, tmm6",
-                "add {a}, 1024",
-                "add {a_next}, 1024",
-                "add {b}, 2048",
+                "add {a}, {tile}",
+                "add {a_next}, {tile}",
+                "add {b}, {rows}",
                 "dec {steps}",
                 "jnz 2b",
                 "tilestored [{sums} + {b_row}*1], tmm0",
                 "tilestored [{sums} + {b_row}*1 + 64], tmm1",
-                "tilestored [{sums} + {b_row}*1 + 2048], tmm2",
-                "tilestored [{sums} + {b_row}*1 + 2112], tmm3",
+                "tilestored [{sums} + {b_row}*1 + {rows}], tmm2",
+                "tilestored [{sums} + {b_row}*1 + {rows} + 64], tmm3",
                 a = inout(reg) a => _,
                 a_next = inout(reg) a_next => _,
-                a_row = in(reg) 64_usize,
+                a_row = in(reg) 4 * SIDE,
                 b = inout(reg) b => _,
-                b_row = in(reg) 128_usize,
+                b_row = in(reg) 4 * BLOCK,
                 steps = inout(reg) steps => _,
                 sums = in(reg) sums.0.as_mut_ptr(),
+                tile = const 4 * TILE,
+                rows = const 4 * SIDE * BLOCK,
                 out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                 out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                 options(nostack),

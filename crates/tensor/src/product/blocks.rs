@@ -339,20 +339,8 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
                             let panel = self.packed_b.add((j.start - cols.start) * k);
                             let panel = panel.add(before * width);
                             let from = b.at(piece.start, j.start);
-                            match b.row {
-                                1 => pack::transposed(
-                                    how,
-                                    from,
-                                    b.col,
-                                    j.len(),
-                                    piece.len(),
-                                    panel,
-                                    width,
-                                ),
-                                _ => {
-                                    pack::rows(how, from, b.row, j.len(), piece.len(), panel, width)
-                                }
-                            }
+                            let steps = (b.row, b.col);
+                            pack::panel(how, from, steps, j.len(), piece.len(), panel, width);
                             let factors = width * piece.len().div_ceil(P::Arithmetic::VALUES);
                             how.finish(std::slice::from_raw_parts_mut(panel, factors));
                         }
@@ -381,18 +369,8 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
                     unsafe {
                         let strip = self.packed_a.add(i.start * k);
                         let from = a.at(rows.start + i.start, inner.start);
-                        match a.row {
-                            1 => pack::rows(how, from, a.col, height, inner.len(), strip, height),
-                            _ => pack::transposed(
-                                how,
-                                from,
-                                a.row,
-                                height,
-                                inner.len(),
-                                strip,
-                                height,
-                            ),
-                        }
+                        let steps = (a.col, a.row);
+                        pack::panel(how, from, steps, height, inner.len(), strip, height);
                         how.finish(std::slice::from_raw_parts_mut(strip, height * k));
                     }
                 }

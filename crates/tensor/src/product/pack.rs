@@ -106,6 +106,30 @@ impl<S: Simd, T: Lanes> Packing for Plain<S, T> {
     }
 }
 
+/// A panel of B from B given by its rows, `row` elements apart, or by its columns, `col` elements apart; the other of the
+/// two distances is 1. (A strip of A is a panel of Aᵀ.)
+///
+/// # Safety
+/// As for [`rows`] or [`transposed`].
+#[inline(always)]
+pub(super) unsafe fn panel<P: Packing>(
+    how: P,
+    from: *const P::Element,
+    (row, col): (usize, usize),
+    cols: usize,
+    k: usize,
+    panel: *mut P::Factor,
+    width: usize,
+) {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        match row {
+            1 => transposed(how, from, col, cols, k, panel, width),
+            _ => rows(how, from, row, cols, k, panel, width),
+        }
+    }
+}
+
 /// A panel of B: `width` columns over `k`, row by row, from B given by its rows:
 /// `panel[q * width + j]` is the factor of `b[p * b_step + j]` over its values `p`. What it leaves
 /// in columns from `cols` on is not said. (A strip of A given by its columns is one, too.)

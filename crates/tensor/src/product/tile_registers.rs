@@ -202,10 +202,7 @@ impl Packed<'_> {
             unsafe {
                 let panel = self.b.add((j.start - cols.start) * depth);
                 let from = b.at(inner.start, j.start);
-                match b.row {
-                    1 => pack::transposed(how, from, b.col, j.len(), k, panel, BLOCK),
-                    _ => pack::rows(how, from, b.row, j.len(), k, panel, BLOCK),
-                }
+                pack::panel(how, from, (b.row, b.col), j.len(), k, panel, BLOCK);
                 let filled = k.div_ceil(VALUES);
                 panel.add(filled * BLOCK).write_bytes(0, (depth - filled) * BLOCK);
             }

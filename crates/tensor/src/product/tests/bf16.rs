@@ -27,7 +27,7 @@ fn with_bf16_every_element_is_the_chain_of_rounded_factors() {
 
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) {
-            self.0.multiply_by(Rounded::new(simd), super::SMALL);
+            self.0.multiply_by(Rounded::new(simd), SMALL);
         }
     }
     let cut = |arch: Arch| move |part: &_| arch.dispatch(Cut(part));
@@ -196,15 +196,15 @@ impl WithSimd for Tiled<'_> {
     }
 }
 
-/// Blocks so small that even small shapes are cut.
-const SMALL: Sizes = Sizes { depth: 16, rows: 32, cols: 32 };
+/// Blocks of so few tiles that even small shapes are cut.
+const FEW_TILES: Sizes = Sizes { depth: 16, rows: 32, cols: 32 };
 
 /// Runs `check` with every way to multiply pairs and tiles, this processor's own among them.
 fn with_every_way(mut check: impl FnMut(Run<'_, f32>)) {
     for (arch, _) in instruction_sets() {
         check(&|part| arch.dispatch(Tiled(part, None)));
-        check(&|part| arch.dispatch(Tiled(part, Some(SMALL))));
-        check(&|part| arch.dispatch(Tiled(&part.transposed(), Some(SMALL))));
+        check(&|part| arch.dispatch(Tiled(part, Some(FEW_TILES))));
+        check(&|part| arch.dispatch(Tiled(&part.transposed(), Some(FEW_TILES))));
         check(&|part| {
             let (m, n) = (part.rows.end, part.cols.end);
             for rows in [0..m / 2, m / 2..m] {
