@@ -5,9 +5,11 @@
 
 use std::time::Duration;
 
-use chainrule::tensor::kernels::{column_sums, dot, log_sum_exp_rows, map, softmax_rows, sum_map};
+use chainrule::tensor::kernels::{
+    Formula, column_sums, dot, log_sum_exp_rows, map, softmax_rows, sum_map,
+};
 use chainrule::tensor::product::Store;
-use chainrule::tensor::{Matrix, Scalar, Threads, math};
+use chainrule::tensor::{Matrix, Number, Scalar, Threads, math};
 use criterion::{Criterion, Throughput};
 
 const ELEMENTS: usize = 4096;
@@ -26,10 +28,17 @@ fn elementwise<S: Scalar>(c: &mut Criterion) {
     let (mut y, one) = (vec![S::zero(); ELEMENTS], Threads::one());
     // Not a table: called through a pointer, a function is not compiled into the loop.
     macro_rules! functions {
-        ($($function:ident),*) => {$(
+        ($($function:ident),*) => {$({
+            struct Function;
+            impl<S: Scalar> Formula<S, 1> for Function {
+                #[inline(always)]
+                fn at<N: Number<Element = S>>(&self, [x]: [N; 1]) -> N {
+                    math::$function(x)
+                }
+            }
             let id = format!("{}/{ELEMENTS}/{}", stringify!($function), S::NAME);
-            group.bench_function(id, |bencher| bencher.iter(|| map(&x, &mut y, math::$function, &one)));
-        )*};
+            group.bench_function(id, |bencher| bencher.iter(|| map(&x, &mut y, Function, &one)));
+        })*};
     }
     functions!(exp, exp_m1, sigmoid, tanh, softplus, normal_cdf);
     group.bench_function(format!("dot/{ELEMENTS}/{}", S::NAME), |bencher| {

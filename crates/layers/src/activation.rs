@@ -5,8 +5,9 @@ mod names;
 mod rectifiers;
 mod saturating;
 
-use chainrule_tensor::kernels::{map, zip_map};
-use chainrule_tensor::{Scalar, Threads, math};
+use chainrule_tensor::kernels::{Formula, map, zip_map};
+use chainrule_tensor::num_traits::Float;
+use chainrule_tensor::{Number, Scalar, Threads};
 use serde::{Deserialize, Serialize};
 
 use crate::LayerError;
@@ -72,10 +73,21 @@ pub enum Activation {
     Mish,
 }
 
-/// What is done with the pair of formulas of an activation.
-trait Visit<S: Scalar> {
-    type Output;
-    fn visit(self, g: impl Fn(S) -> S + Sync, derivative: impl Fn(S) -> S + Sync) -> Self::Output;
+/// An activation's formulas.
+trait Formulas: Sync {
+    /// As [`Formula::LONG`].
+    const LONG: bool = true;
+
+    /// `g(a)`.
+    fn value<N: Number>(&self, a: N) -> N;
+
+    /// `g'(a)`.
+    fn derivative<N: Number>(&self, a: N) -> N;
+}
+
+/// What is done with the formulas of an activation.
+trait Visit {
+    fn visit(self, g: impl Formulas);
 }
 
 impl Activation {
@@ -98,34 +110,25 @@ impl Activation {
         Self::Mish,
     ];
 
-    fn with<S: Scalar, V: Visit<S>>(self, v: V) -> V::Output {
+    fn with(self, v: impl Visit) {
         match self {
-            Self::Identity => v.visit(|a| a, |a| nan_or(a, S::one())),
-            Self::Sigmoid => v.visit(math::sigmoid, sigmoid_derivative),
-            Self::Tanh => v.visit(math::tanh, tanh_derivative),
-            Self::Relu => v.visit(relu, relu_derivative),
+            Self::Identity => v.visit(Identity),
+            Self::Sigmoid => v.visit(Sigmoid),
+            Self::Tanh => v.visit(Tanh),
+            Self::Relu => v.visit(Relu),
             // Slope times −∞ would be NaN.
-            Self::LeakyRelu { slope: 0.0 } => v.visit(relu, relu_derivative),
-            Self::LeakyRelu { slope } => {
-                let slope = S::of(slope);
-                v.visit(|a| leaky_relu(a, slope), |a| leaky_relu_derivative(a, slope))
-            }
-            Self::Elu { alpha } => {
-                let (alpha, one) = (S::of(alpha), S::one());
-                v.visit(|a| elu(a, alpha, one), |a| elu_derivative(a, alpha, one))
-            }
-            Self::Selu => {
-                let (alpha, scale) = (S::of(SELU_ALPHA), S::of(SELU_SCALE));
-                v.visit(|a| elu(a, alpha, scale), |a| elu_derivative(a, alpha, scale))
-            }
-            Self::Gelu => v.visit(gelu, gelu_derivative),
-            Self::GeluTanh => v.visit(gelu_tanh, gelu_tanh_derivative),
-            Self::Silu => v.visit(silu, silu_derivative),
-            Self::Softplus => v.visit(math::softplus, math::sigmoid),
-            Self::Softsign => v.visit(softsign, softsign_derivative),
-            Self::HardSigmoid => v.visit(hard_sigmoid, hard_sigmoid_derivative),
-            Self::HardSwish => v.visit(hard_swish, hard_swish_derivative),
-            Self::Mish => v.visit(mish, mish_derivative),
+            Self::LeakyRelu { slope: 0.0 } => v.visit(Relu),
+            Self::LeakyRelu { slope } => v.visit(LeakyRelu { slope }),
+            Self::Elu { alpha } => v.visit(Elu { alpha, scale: 1.0 }),
+            Self::Selu => v.visit(Elu::SELU),
+            Self::Gelu => v.visit(Gelu),
+            Self::GeluTanh => v.visit(GeluTanh),
+            Self::Silu => v.visit(Silu),
+            Self::Softplus => v.visit(Softplus),
+            Self::Softsign => v.visit(Softsign),
+            Self::HardSigmoid => v.visit(HardSigmoid),
+            Self::HardSwish => v.visit(HardSwish),
+            Self::Mish => v.visit(Mish),
         }
     }
 
@@ -149,10 +152,18 @@ impl Activation {
     /// If the lengths differ.
     pub fn apply<S: Scalar>(self, a: &[S], h: &mut [S], threads: &Threads) {
         struct Apply<'a, S>(&'a [S], &'a mut [S], &'a Threads);
-        impl<S: Scalar> Visit<S> for Apply<'_, S> {
-            type Output = ();
-            fn visit(self, g: impl Fn(S) -> S + Sync, _: impl Fn(S) -> S + Sync) {
-                map(self.0, self.1, g, self.2);
+        struct Value<G>(G);
+        impl<S: Scalar, G: Formulas> Formula<S, 1> for Value<G> {
+            const LONG: bool = G::LONG;
+
+            #[inline(always)]
+            fn at<N: Number<Element = S>>(&self, [a]: [N; 1]) -> N {
+                self.0.value(a)
+            }
+        }
+        impl<S: Scalar> Visit for Apply<'_, S> {
+            fn visit(self, g: impl Formulas) {
+                map(self.0, self.1, Value(g), self.2);
             }
         }
         self.with(Apply(a, h, threads));
@@ -164,11 +175,18 @@ impl Activation {
     /// If the lengths differ.
     pub fn backward<S: Scalar>(self, a: &[S], grad_h: &[S], grad_a: &mut [S], threads: &Threads) {
         struct Backward<'a, S>(&'a [S], &'a [S], &'a mut [S], &'a Threads);
-        impl<S: Scalar> Visit<S> for Backward<'_, S> {
-            type Output = ();
-            fn visit(self, _: impl Fn(S) -> S + Sync, derivative: impl Fn(S) -> S + Sync) {
-                let product = |a, grad_h| grad_h * derivative(a);
-                zip_map(self.0, self.1, self.2, product, self.3);
+        struct Product<G>(G);
+        impl<S: Scalar, G: Formulas> Formula<S, 2> for Product<G> {
+            const LONG: bool = G::LONG;
+
+            #[inline(always)]
+            fn at<N: Number<Element = S>>(&self, [a, grad_h]: [N; 2]) -> N {
+                grad_h * self.0.derivative(a)
+            }
+        }
+        impl<S: Scalar> Visit for Backward<'_, S> {
+            fn visit(self, g: impl Formulas) {
+                zip_map(self.0, self.1, self.2, Product(g), self.3);
             }
         }
         self.with(Backward(a, grad_h, grad_a, threads));
@@ -205,6 +223,13 @@ impl Activation {
 
 /// `value`, or NaN where `a` is.
 #[inline(always)]
-fn nan_or<S: Scalar>(a: S, value: S) -> S {
-    if a.is_nan() { a } else { value }
+fn nan_or<N: Number>(a: N, value: N) -> N {
+    a.select(Float::is_nan, a, value)
+}
+
+/// `yes` where `x < limit`, else `no`, where `x` is NaN, too.
+#[inline(always)]
+fn if_less<N: Number>(x: N, limit: f64, yes: N, no: N) -> N {
+    let limit = N::Element::of(limit);
+    x.select(|x| x < limit, yes, no)
 }

@@ -8,84 +8,19 @@
 //! `#[inline(always)]` before a closure or function of more than a few operations.
 
 mod columns;
+mod elementwise;
 mod softmax;
 
-use crate::{Scalar, Threads, vectorised};
+use crate::{Scalar, vectorised};
 
 pub use columns::{column_sums, sub_column_sums};
+pub use elementwise::{Formula, map, update, zip_map};
 pub use softmax::{
     RowSum, exponential_rows, exponential_sums, log_sum_exp, log_sum_exp_rows, softmax_rows,
 };
 
 /// Partial sums kept side by side by a reduction.
 const LANES: usize = 16;
-
-/// `y = f(x)` for every element.
-///
-/// # Panics
-/// If the lengths differ.
-///
-/// ```
-/// use chainrule_tensor::{Threads, kernels::map, math};
-/// let mut h = [0.0; 3];
-/// map(&[-1.0, 0.0, 1.0], &mut h, math::tanh, &Threads::one());
-/// assert!((h[2] - 1.0_f64.tanh()).abs() < 1e-15);
-/// ```
-pub fn map<S: Scalar>(x: &[S], y: &mut [S], f: impl Fn(S) -> S + Sync, threads: &Threads) {
-    assert_eq!(x.len(), y.len(), "map: lengths differ");
-    threads.split([y], |range, [y]| {
-        let x = &x[range];
-        vectorised(
-            #[inline(always)]
-            || {
-                for (&x, y) in x.iter().zip(y) {
-                    *y = f(x);
-                }
-            },
-        );
-    });
-}
-
-/// `z = f(x, y)` for every pair of elements.
-///
-/// # Panics
-/// If the lengths differ.
-pub fn zip_map<S: Scalar>(
-    x: &[S],
-    y: &[S],
-    z: &mut [S],
-    f: impl Fn(S, S) -> S + Sync,
-    threads: &Threads,
-) {
-    assert!(x.len() == y.len() && y.len() == z.len(), "zip_map: lengths differ");
-    threads.split([z], |range, [z]| {
-        let (x, y) = (&x[range.clone()], &y[range]);
-        vectorised(
-            #[inline(always)]
-            || {
-                for ((&x, &y), z) in x.iter().zip(y).zip(z) {
-                    *z = f(x, y);
-                }
-            },
-        );
-    });
-}
-
-/// `y = f(x, y)` for every pair of elements.
-///
-/// # Panics
-/// If the lengths differ.
-pub fn update<S: Scalar>(x: &[S], y: &mut [S], f: impl Fn(S, S) -> S) {
-    assert_eq!(x.len(), y.len(), "update: lengths differ");
-    vectorised(
-        #[inline(always)]
-        || {
-            for (&x, y) in x.iter().zip(y) {
-                *y = f(x, *y);
-            }
-        },
-    );
-}
 
 /// `Σ f(x)` over a slice, in sixteen interleaved partial sums.
 ///

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::sync::OnceLock;
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 use crate::TensorError;
 
@@ -87,13 +87,23 @@ pub fn instruction_set() -> Result<&'static str, TensorError> {
 /// ```
 #[inline]
 pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
+    with_vectors(
+        #[inline(always)]
+        |_| f(),
+    )
+}
+
+/// As [`vectorised`], for an `f` that is told whether a multiplication and an addition are one operation
+/// there (`mul_add` of a number; elsewhere it is the call of a function). The compiler knows which.
+#[inline]
+pub(crate) fn with_vectors<R>(f: impl FnOnce(bool) -> R) -> R {
     struct Run<F>(F);
-    impl<R, F: FnOnce() -> R> pulp::NullaryFnOnce for Run<F> {
+    impl<R, F: FnOnce(bool) -> R> WithSimd for Run<F> {
         type Output = R;
 
         #[inline(always)]
-        fn call(self) -> R {
-            (self.0)()
+        fn with_simd<V: Simd>(self, _: V) -> R {
+            (self.0)(V::F32_LANES > 1)
         }
     }
     arch().dispatch(Run(f))

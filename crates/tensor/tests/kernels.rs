@@ -1,11 +1,11 @@
 //! The kernels against naive formulas, at their limits, and at every place in a slice.
 
 use chainrule_tensor::kernels::{
-    RowSum, column_sums, dot, exponential_rows, exponential_sums, log_sum_exp, log_sum_exp_rows,
-    map, softmax_rows, sum_map, update, zip_map,
+    Formula, RowSum, column_sums, dot, exponential_rows, exponential_sums, log_sum_exp,
+    log_sum_exp_rows, map, softmax_rows, sum_map, update, zip_map,
 };
 use chainrule_tensor::product::Store;
-use chainrule_tensor::{Matrix, Scalar, Threads, math};
+use chainrule_tensor::{Matrix, Number, Scalar, Threads, instruction_set, math};
 use proptest::prelude::*;
 
 /// Lengths around the widths of vectors and of partial sums.
@@ -44,18 +44,51 @@ fn maps_apply_the_function_everywhere() {
     check::<f64>();
 }
 
-/// A function of `math` and its name.
-type Named<S> = (&'static str, fn(S) -> S);
+/// A function of `math`, taken of vectors.
+#[derive(Debug, Clone, Copy)]
+enum Function {
+    Exp,
+    ExpM1,
+    Tanh,
+    Sigmoid,
+    Softplus,
+    NormalPdf,
+}
 
-fn functions<S: Scalar>() -> [Named<S>; 6] {
-    [
-        ("exp", math::exp),
-        ("exp_m1", math::exp_m1),
-        ("tanh", math::tanh),
-        ("sigmoid", math::sigmoid),
-        ("softplus", math::softplus),
-        ("normal_pdf", math::normal_pdf),
-    ]
+impl Function {
+    const ALL: [Self; 6] = {
+        use Function::*;
+        [Exp, ExpM1, Tanh, Sigmoid, Softplus, NormalPdf]
+    };
+}
+
+impl<S: Scalar> Formula<S, 1> for Function {
+    #[inline(always)]
+    fn at<N: Number<Element = S>>(&self, [x]: [N; 1]) -> N {
+        match self {
+            Self::Exp => math::exp(x),
+            Self::ExpM1 => math::exp_m1(x),
+            Self::Tanh => math::tanh(x),
+            Self::Sigmoid => math::sigmoid(x),
+            Self::Softplus => math::softplus(x),
+            Self::NormalPdf => math::normal_pdf(x),
+        }
+    }
+}
+
+/// The function, times a second operand.
+struct Times(Function);
+
+impl<S: Scalar> Formula<S, 2> for Times {
+    #[inline(always)]
+    fn at<N: Number<Element = S>>(&self, [x, y]: [N; 2]) -> N {
+        self.0.at([x]) * y
+    }
+}
+
+/// A NaN's bits are unspecified.
+fn same_bits<S: Scalar>(x: S, y: S) -> bool {
+    x.as_f64().to_bits() == y.as_f64().to_bits() || (x.is_nan() && y.is_nan())
 }
 
 #[test]
@@ -63,25 +96,22 @@ fn an_element_gets_the_same_bits_wherever_it_stands() {
     fn check<S: Scalar>() {
         let points = [-800.0, -104.0, -90.0, -20.0, -3.3, -0.7, -1e-9, 0.0, 1e-4, 0.35, 1.0, 9.1];
         let specials = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
-        for (name, f) in functions::<S>() {
+        let one = Threads::one();
+        // Past whole blocks of vectors in turn, whole vectors and single numbers.
+        let lengths: &[usize] = if cfg!(miri) { &[1, 3] } else { &[1, 3, 37, 128, 309] };
+        for f in Function::ALL {
             for x in points.into_iter().chain(specials).map(S::of) {
-                // What one call outside any loop gives.
-                let alone = std::hint::black_box(f)(std::hint::black_box(x));
-                let lengths: &[usize] = if cfg!(miri) { &[1, 3] } else { &[1, 3, 16, 37] };
+                let mut alone = [S::zero()];
+                map(&[x], &mut alone, f, &one);
                 for &n in lengths {
-                    for place in 0..n {
+                    for place in (0..n).step_by(if n < 40 { 1 } else { 7 }) {
                         let mut xs = cast::<S>(&wave(n));
                         xs[place] = x;
                         let mut ys = vec![S::zero(); n];
-                        map(&xs, &mut ys, f, &Threads::one());
-                        let there = ys[place];
-                        // A NaN's bits are unspecified.
-                        let same = there.as_f64().to_bits() == alone.as_f64().to_bits();
-                        assert!(
-                            same || (there.is_nan() && alone.is_nan()),
-                            "{name}({x}) at {place} of {n}: {there:e}, alone {alone:e}, {}",
-                            S::NAME
-                        );
+                        map(&xs, &mut ys, f, &one);
+                        let (there, alone) = (ys[place], alone[0]);
+                        let at = format!("{f:?}({x}) at {place} of {n}, {}", S::NAME);
+                        assert!(same_bits(there, alone), "{at}: {there:e}, alone {alone:e}");
                     }
                 }
             }
@@ -89,6 +119,54 @@ fn an_element_gets_the_same_bits_wherever_it_stands() {
     }
     check::<f32>();
     check::<f64>();
+}
+
+/// Every place, with operands that differ: an element in another's place would show.
+#[test]
+fn formulas_of_vectors_are_those_of_numbers_but_for_rounding() {
+    fn check<S: Scalar>() {
+        let lengths: &[usize] = if cfg!(miri) { &[5] } else { &[0, 5, 127, 128, 129, 700] };
+        for f in Function::ALL {
+            for &n in lengths {
+                let (x, y) = (cast::<S>(&wave(n)), cast::<S>(&wave(n + 5)[5..]));
+                let (mut h, mut z, mut u) = (vec![S::nan(); n], vec![S::nan(); n], y.clone());
+                for threads in [1, 3].map(|threads| Threads::new(threads).unwrap()) {
+                    map(&x, &mut h, f, &threads);
+                    zip_map(&x, &y, &mut z, Times(f), &threads);
+                }
+                update(&x, &mut u, Times(f));
+                for i in 0..n {
+                    let exact = f.at([x[i]]);
+                    let near = (h[i] - exact).abs() <= S::of(8.0) * S::epsilon() * exact.abs();
+                    assert!(near, "{f:?}({}) = {}, not {exact}, {i} of {n}", x[i], h[i]);
+                    assert_eq!((z[i], u[i]), (h[i] * y[i], h[i] * y[i]), "{f:?}, {i} of {n}");
+                }
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+#[test]
+fn formulas_are_fused_where_the_processor_can() {
+    struct Difference;
+    impl<S: Scalar> Formula<S, 1> for Difference {
+        fn at<N: Number<Element = S>>(&self, [x]: [N; 1]) -> N {
+            x.muladd(x, N::constant(-1.0))
+        }
+    }
+    // The square's last bit is lost if it is rounded by itself.
+    let x = 1.0 + 2.0_f64.powi(-30);
+    let plain = instruction_set() == Ok("portable");
+    let expected = if plain { x * x - 1.0 } else { x.mul_add(x, -1.0) };
+    assert_ne!(x * x - 1.0, x.mul_add(x, -1.0));
+    let mut h = [0.0; 200];
+    map(&[x; 200], &mut h, Difference, &Threads::one());
+    assert_eq!(h, [expected; 200]);
+    // A closure's operations are those written in it.
+    map(&[x; 200], &mut h, |x| x * x - 1.0, &Threads::one());
+    assert_eq!(h, [x * x - 1.0; 200]);
 }
 
 #[test]

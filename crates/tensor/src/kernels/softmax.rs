@@ -1,7 +1,9 @@
 //! Softmax and log-sum-exp of rows.
 
+use super::elementwise::{Formula, each_element, of_one};
 use super::{LANES, fold_lanes, sum_lanes};
-use crate::{MatrixView, MatrixViewMut, Scalar, math, vectorised};
+use crate::simd::with_vectors;
+use crate::{MatrixView, MatrixViewMut, Number, Scalar, math};
 
 /// Softmax of every row: `ŷ_j = e^{a_j − m} / Σ_k e^{a_k − m}` with `m = max_k a_k`, so that
 /// nothing overflows, and every `ŷ_j`, however small, is within a few units in the last place.
@@ -91,14 +93,14 @@ pub fn exponential_rows<S: Scalar>(
     mut row: impl FnMut(usize, &mut [S], RowSum<S>),
 ) {
     assert_eq!((a.rows(), a.cols()), (out.rows(), out.cols()), "shapes differ");
-    vectorised(
+    with_vectors(
         #[inline(always)]
-        || {
+        |fused| {
             let cols = a.cols().max(1);
             let mut sums = Sums::new();
             let blocks = out.as_mut_slice().chunks_mut(HEIGHT * cols);
             for (block, (a, out)) in a.as_slice().chunks(HEIGHT * cols).zip(blocks).enumerate() {
-                sums.of_rows(a, out, cols);
+                sums.of_rows(fused, a, out, cols);
                 for (i, out) in out.chunks_exact_mut(cols).enumerate() {
                     row(block * HEIGHT + i, out, sums.row(i));
                 }
@@ -110,11 +112,11 @@ pub fn exponential_rows<S: Scalar>(
 /// [`exponential_rows`] without storing the exponentials: `row(i, sum)`, the same bits. `a` is
 /// (examples × classes).
 pub fn exponential_sums<S: Scalar>(a: MatrixView<'_, S>, mut row: impl FnMut(usize, RowSum<S>)) {
-    vectorised(
+    with_vectors(
         #[inline(always)]
-        || {
+        |fused| {
             for (i, a) in a.iter_rows().enumerate() {
-                let (max, others) = sum_of_others(a);
+                let (max, others) = sum_of_others(fused, a);
                 row(i, RowSum { max, others, ln_sum: math::ln_1p(others) });
             }
         },
@@ -145,16 +147,14 @@ impl<S: Scalar> Sums<S> {
     /// Of the exponentials, which it writes to `out`: those of the whole block in one loop, since rows
     /// are often shorter than a vector.
     #[inline(always)]
-    fn of_rows(&mut self, a: &[S], out: &mut [S], cols: usize) {
+    fn of_rows(&mut self, fused: bool, a: &[S], out: &mut [S], cols: usize) {
         let mut places = [0; HEIGHT];
         let rows = a.chunks_exact(cols).zip(out.chunks_exact_mut(cols));
         for ((max, place), (a, out)) in self.max.iter_mut().zip(&mut places).zip(rows) {
             (*max, *place) = largest(a);
             out.fill(*max);
         }
-        for (&a, y) in a.iter().zip(out.iter_mut()) {
-            *y = shifted_exp(a, *y);
-        }
+        each_element(fused, [a], out, &ShiftedExp);
         let rows = out.chunks_exact_mut(cols).zip(places);
         for (others, (out, place)) in self.others.iter_mut().zip(rows) {
             let top = std::mem::replace(&mut out[place], S::zero());
@@ -170,10 +170,10 @@ impl<S: Scalar> Sums<S> {
 /// `ln Σ_j e^{a_j}` of one slice, without overflow, and without losing small terms beside a large
 /// one.
 pub fn log_sum_exp<S: Scalar>(a: &[S]) -> S {
-    vectorised(
+    with_vectors(
         #[inline(always)]
-        || {
-            let (max, others) = sum_of_others(a);
+        |fused| {
+            let (max, others) = sum_of_others(fused, a);
             finish(a, max, math::ln_1p(others))
         },
     )
@@ -188,24 +188,29 @@ fn finish<S: Scalar>(a: &[S], max: S, ln_sum: S) -> S {
 /// `m = max_j a_j` and `r = Σ_j e^{a_j − m} − 1`: the largest is left out of the sum, beside which
 /// small terms would lose their digits; only what it is more than 1 (NaN beyond infinity) is added.
 #[inline(always)]
-fn sum_of_others<S: Scalar>(a: &[S]) -> (S, S) {
+fn sum_of_others<S: Scalar>(fused: bool, a: &[S]) -> (S, S) {
     let (max, place) = largest(a);
     let Some(&top) = a.get(place) else { return (max, -S::one()) };
-    let e = |i, a| if i == place { S::zero() } else { shifted_exp(a, max) };
-    (max, sum_lanes(a, e) + (shifted_exp(top, max) - S::one()))
+    let shifted_exp = |a| of_one(fused, [a, max], &ShiftedExp);
+    let e = |i, a| if i == place { S::zero() } else { shifted_exp(a) };
+    (max, sum_lanes(a, e) + (shifted_exp(top) - S::one()))
 }
 
 /// `e^{a − max}`, with what the rounding of the difference leaves made good: `e^{−y}` would lose
 /// `y` times that.
-#[inline(always)]
-fn shifted_exp<S: Scalar>(a: S, max: S) -> S {
-    let difference = a - max;
-    // Knuth's sum of two: difference + rest = a − max exactly.
-    let b = difference - a;
-    let rest = (a - (difference - b)) - (max + b);
-    let rest = if difference == S::neg_infinity() { S::zero() } else { rest };
-    let e = math::exp_neg(-difference);
-    e + e * rest
+struct ShiftedExp;
+
+impl<S: Scalar> Formula<S, 2> for ShiftedExp {
+    #[inline(always)]
+    fn at<N: Number<Element = S>>(&self, [a, max]: [N; 2]) -> N {
+        let difference = a - max;
+        // Knuth's sum of two: difference + rest = a − max exactly.
+        let b = difference - a;
+        let rest = (a - (difference - b)) - (max + b);
+        let rest = difference.select(|d| d == S::neg_infinity(), N::constant(0.0), rest);
+        let e = math::exp_neg(-difference);
+        e.muladd(rest, e)
+    }
 }
 
 /// The largest value that is a number, and its first place; −∞ and 0 if there is none.

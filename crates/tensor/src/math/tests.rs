@@ -1,6 +1,15 @@
-//! Elementary functions against more exact ones, and at their limits.
+//! Elementary functions against more exact ones, and at their limits: of plain numbers, and with fused
+//! operations.
 
 use super::*;
+use crate::number::Fused;
+
+/// The function of a plain number, and that with fused operations.
+macro_rules! both {
+    ($f:ident) => {
+        [$f as fn(_) -> _, |x| $f(Fused([x])).0[0]]
+    };
+}
 
 /// Distance in units of the last place of the exact value (subnormals: of the smallest one).
 fn ulps_f32(found: f32, exact: f64) -> f64 {
@@ -55,18 +64,20 @@ fn assert_within_3_ulp<S: Scalar>(
 /// f32 over its whole range against f64, where the exact value is known to more digits.
 #[test]
 fn f32_functions_are_within_3_ulp() {
-    type Pair = (&'static str, fn(f32) -> f32, fn(f64) -> f64, f64, f64);
-    let functions: [Pair; 6] = [
-        ("exp", exp, f64::exp, -110.0, 89.0),
-        ("exp_m1", exp_m1, f64::exp_m1, -110.0, 89.0),
-        ("ln_1p", ln_1p, f64::ln_1p, 0.0, 1e6),
-        ("tanh", tanh, f64::tanh, -20.0, 20.0),
-        ("sigmoid", sigmoid, |x| 1.0 / (1.0 + (-x).exp()), -104.0, 104.0),
-        ("softplus", softplus, |x| x.max(0.0) + (-x.abs()).exp().ln_1p(), -104.0, 104.0),
+    type Functions = (&'static str, [fn(f32) -> f32; 2], fn(f64) -> f64, f64, f64);
+    let functions: [Functions; 6] = [
+        ("exp", both!(exp), f64::exp, -110.0, 89.0),
+        ("exp_m1", both!(exp_m1), f64::exp_m1, -110.0, 89.0),
+        ("ln_1p", both!(ln_1p), f64::ln_1p, 0.0, 1e6),
+        ("tanh", both!(tanh), f64::tanh, -20.0, 20.0),
+        ("sigmoid", both!(sigmoid), |x| 1.0 / (1.0 + (-x).exp()), -104.0, 104.0),
+        ("softplus", both!(softplus), |x| x.max(0.0) + (-x.abs()).exp().ln_1p(), -104.0, 104.0),
     ];
-    for (name, ours, exact, low, high) in functions {
-        let points = points(low, high).map(|x| x as f32);
-        assert_within_3_ulp(name, points, |x| ulps_f32(ours(x), exact(f64::from(x))));
+    for (name, both, exact, low, high) in functions {
+        for ours in both {
+            let points = points(low, high).map(|x| x as f32);
+            assert_within_3_ulp(name, points, |x| ulps_f32(ours(x), exact(f64::from(x))));
+        }
     }
 }
 
@@ -74,61 +85,73 @@ fn f32_functions_are_within_3_ulp() {
 #[test]
 #[cfg_attr(miri, ignore = "Miri adds random errors to the standard library's functions")]
 fn f64_functions_are_within_3_ulp_of_std() {
-    type Pair = (&'static str, fn(f64) -> f64, fn(f64) -> f64, f64, f64);
-    let functions: [Pair; 6] = [
-        ("exp", exp, f64::exp, -750.0, 710.0),
-        ("exp_m1", exp_m1, f64::exp_m1, -750.0, 710.0),
-        ("ln_1p", ln_1p, f64::ln_1p, 0.0, 1e6),
-        ("tanh", tanh, f64::tanh, -25.0, 25.0),
-        ("sigmoid", sigmoid, sigmoid_by_std, -750.0, 750.0),
-        ("softplus", softplus, |x| x.max(0.0) + (-x.abs()).exp().ln_1p(), -750.0, 750.0),
+    type Functions = (&'static str, [fn(f64) -> f64; 2], fn(f64) -> f64, f64, f64);
+    let functions: [Functions; 6] = [
+        ("exp", both!(exp), f64::exp, -750.0, 710.0),
+        ("exp_m1", both!(exp_m1), f64::exp_m1, -750.0, 710.0),
+        ("ln_1p", both!(ln_1p), f64::ln_1p, 0.0, 1e6),
+        ("tanh", both!(tanh), f64::tanh, -25.0, 25.0),
+        ("sigmoid", both!(sigmoid), sigmoid_by_std, -750.0, 750.0),
+        ("softplus", both!(softplus), |x| x.max(0.0) + (-x.abs()).exp().ln_1p(), -750.0, 750.0),
     ];
-    for (name, ours, exact, low, high) in functions {
-        assert_within_3_ulp(name, points(low, high), |x| ulps_f64(ours(x), exact(x)));
+    for (name, both, exact, low, high) in functions {
+        for ours in both {
+            assert_within_3_ulp(name, points(low, high), |x| ulps_f64(ours(x), exact(x)));
+        }
     }
 }
 
 #[test]
 fn of_negative_arguments_both_ways_give_the_same_bits() {
+    fn check<N: Number>(y: N::Element, bits: fn(N) -> u64) {
+        let y = N::all(y);
+        assert_eq!(bits(exp_neg(y)), bits(exp(-y)));
+        assert_eq!(bits(exp_m1_neg(y)), bits(exp_m1(-y)));
+    }
     for y in sweep(0.0, 120.0).map(|y| y as f32).chain([f32::INFINITY, 1e-30]) {
-        assert_eq!(exp_neg(y).to_bits(), exp(-y).to_bits(), "e^-{y}");
-        assert_eq!(exp_m1_neg(y).to_bits(), exp_m1(-y).to_bits(), "e^-{y} - 1");
+        check::<f32>(y, |x| x.to_bits().into());
+        check::<Fused<f32, 1>>(y, |x| x.0[0].to_bits().into());
     }
     for y in sweep(0.0, 760.0).chain([f64::INFINITY, 1e-300]) {
-        assert_eq!(exp_neg(y).to_bits(), exp(-y).to_bits(), "e^-{y}");
-        assert_eq!(exp_m1_neg(y).to_bits(), exp_m1(-y).to_bits(), "e^-{y} - 1");
+        check::<f64>(y, |x| x.to_bits());
+        check::<Fused<f64, 1>>(y, |x| x.0[0].to_bits());
     }
 }
 
 #[test]
 fn limits_are_exact() {
-    fn check<S: Scalar>() {
-        let (inf, nan) = (S::infinity(), S::nan());
-        assert_eq!(exp(inf), inf);
-        assert_eq!(exp(-inf), S::zero());
-        assert_eq!(exp_m1(-inf), -S::one());
-        assert_eq!(exp_m1(inf), inf);
-        assert_eq!(tanh(inf), S::one());
-        assert_eq!(tanh(-inf), -S::one());
-        assert_eq!(sigmoid(-inf), S::zero());
-        assert_eq!(sigmoid(inf), S::one());
-        assert_eq!(ln_1p(S::zero()), S::zero());
-        assert_eq!(ln_1p(inf), inf);
-        assert_eq!(softplus(-inf), S::zero());
-        assert_eq!(softplus(inf), inf);
-        assert_eq!(normal_cdf(-inf), S::zero());
-        assert_eq!(normal_pdf(inf), S::zero());
+    fn check<N: Number>(number: fn(N) -> N::Element) {
+        let of = |f: fn(N) -> N, x| number(f(N::all(x)));
+        let (inf, nan) = (N::Element::infinity(), N::Element::nan());
+        let (zero, one) = (N::Element::zero(), N::Element::one());
+        assert_eq!(of(exp, inf), inf);
+        assert_eq!(of(exp, -inf), zero);
+        assert_eq!(of(exp_m1, -inf), -one);
+        assert_eq!(of(exp_m1, inf), inf);
+        assert_eq!(of(tanh, inf), one);
+        assert_eq!(of(tanh, -inf), -one);
+        assert_eq!(of(sigmoid, -inf), zero);
+        assert_eq!(of(sigmoid, inf), one);
+        assert_eq!(of(ln_1p, zero), zero);
+        assert_eq!(of(ln_1p, inf), inf);
+        assert_eq!(of(softplus, -inf), zero);
+        assert_eq!(of(softplus, inf), inf);
+        assert_eq!(of(normal_cdf, -inf), zero);
+        assert_eq!(of(normal_pdf, inf), zero);
         for f in [
             exp, exp_m1, exp_neg, exp_m1_neg, ln_1p, tanh, sigmoid, softplus, normal_cdf,
             normal_pdf,
         ] {
-            assert!(f(nan).is_nan());
+            assert!(of(f, nan).is_nan());
         }
-        assert_eq!(tanh(S::min_positive_value()), S::min_positive_value());
-        assert!(tanh(-S::zero()).is_sign_negative());
+        let smallest = N::Element::min_positive_value();
+        assert_eq!(of(tanh, smallest), smallest);
+        assert!(of(tanh, -zero).is_sign_negative());
     }
-    check::<f32>();
-    check::<f64>();
+    check::<f32>(|x| x);
+    check::<f64>(|x| x);
+    check::<Fused<f32, 1>>(|x| x.0[0]);
+    check::<Fused<f64, 1>>(|x| x.0[0]);
 }
 
 #[test]
