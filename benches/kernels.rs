@@ -50,7 +50,7 @@ fn elementwise<S: Scalar>(c: &mut Criterion) {
 }
 
 fn rows_and_columns<S: Scalar>(c: &mut Criterion) {
-    let mut group = c.benchmark_group("kernel");
+    let (mut group, one) = (c.benchmark_group("kernel"), Threads::one());
     for columns in COLUMNS {
         let rows = ELEMENTS / columns;
         let a = Matrix::<S>::from_fn(rows, columns, |i, j| value(i * columns + j));
@@ -65,7 +65,7 @@ fn rows_and_columns<S: Scalar>(c: &mut Criterion) {
             bencher.iter(|| log_sum_exp_rows(a.view(), out.view_mut(), |_, lse| total += lse));
         });
         group.bench_function(id("column_sums"), |bencher| {
-            bencher.iter(|| column_sums(a.view(), &mut sums, Store::Replace));
+            bencher.iter(|| column_sums(a.view(), &mut sums, Store::Replace, &one));
         });
     }
 }

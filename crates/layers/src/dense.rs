@@ -181,7 +181,7 @@ impl<S: Scalar> Layer<S> for Dense {
         let grad_w = MatrixViewMut::new(grad_w, self.outputs, self.inputs).expect("∇W");
         mul_tn(grad_a, kept.x, grad_w, store, compute);
         if self.bias {
-            column_sums(grad_a, grad_b, store);
+            column_sums(grad_a, grad_b, store, compute.threads());
         }
     }
 
@@ -198,7 +198,7 @@ impl<S: Scalar> Layer<S> for Dense {
         let w = MatrixViewMut::new(w, self.outputs, self.inputs).expect("W");
         sub_mul_tn(eta, grad_a, kept.x, w, compute);
         if self.bias {
-            sub_column_sums(eta, grad_a, b);
+            sub_column_sums(eta, grad_a, b, compute.threads());
         }
         true
     }

@@ -175,9 +175,9 @@ fn column_sums_replace_or_add() {
         let m = Matrix::from_vec(rows, cols, wave(rows * cols)).unwrap();
         let naive = |j: usize| (0..rows).map(|i| m[(i, j)]).sum::<f64>();
         let mut sums = vec![f64::NAN; cols];
-        column_sums(m.view(), &mut sums, Store::Replace);
+        column_sums(m.view(), &mut sums, Store::Replace, &Threads::one());
         assert!((0..cols).all(|j| (sums[j] - naive(j)).abs() < 1e-12));
-        column_sums(m.view(), &mut sums, Store::Add);
+        column_sums(m.view(), &mut sums, Store::Add, &Threads::one());
         assert!((0..cols).all(|j| (sums[j] - 2.0 * naive(j)).abs() < 1e-12));
     }
 }
