@@ -6,7 +6,7 @@ mod rectifiers;
 mod saturating;
 
 use chainrule_tensor::kernels::{Formula, map, zip_map};
-use chainrule_tensor::num_traits::Float;
+use chainrule_tensor::num_traits::{Float, Zero};
 use chainrule_tensor::{Number, Scalar, Threads};
 use serde::{Deserialize, Serialize};
 
@@ -204,17 +204,23 @@ impl Activation {
         }
     }
 
-    /// Checks the parameters.
+    /// Checks the parameters, which must be numbers of `f32`, too: beyond its range a product with 0 would be
+    /// NaN, and so would −∞ times a slope that is 0 there.
     ///
     /// # Errors
-    /// [`LayerError::Value`] for a slope or α that is not finite.
+    /// [`LayerError::Value`] for a slope or α that is not finite in `f32`, or a slope that is 0 only there.
     pub fn validate(self) -> Result<(), LayerError> {
+        let finite = |x: f64| (x as f32).is_finite();
         match self {
-            Self::LeakyRelu { slope: found } if !found.is_finite() => {
-                Err(LayerError::Value { name: "leaky_relu's slope", found, expected: "finite" })
+            Self::LeakyRelu { slope: found }
+                if !finite(found) || (found != 0.0 && found as f32 == 0.0) =>
+            {
+                let expected = "0, or finite and not 0 in f32";
+                Err(LayerError::Value { name: "leaky_relu's slope", found, expected })
             }
-            Self::Elu { alpha: found } if !found.is_finite() => {
-                Err(LayerError::Value { name: "elu's alpha", found, expected: "finite" })
+            Self::Elu { alpha: found } if !finite(found) => {
+                let expected = "finite in f32";
+                Err(LayerError::Value { name: "elu's alpha", found, expected })
             }
             _ => Ok(()),
         }
@@ -225,6 +231,12 @@ impl Activation {
 #[inline(always)]
 fn nan_or<N: Number>(a: N, value: N) -> N {
     a.select(Float::is_nan, a, value)
+}
+
+/// `yes` where `x > 0`, else `no`, where `x` is NaN, too.
+#[inline(always)]
+fn if_positive<N: Number>(x: N, yes: N, no: N) -> N {
+    x.select(|x| x > Zero::zero(), yes, no)
 }
 
 /// `yes` where `x < limit`, else `no`, where `x` is NaN, too.

@@ -129,7 +129,11 @@ fn gradients_are_those_of_central_differences() {
             for report in Point::random(&*layer, batch, seed).check() {
                 entries.set(entries.get() + report.entries);
                 kinks.set(kinks.get() + report.kinks);
-                prop_assert!(report.difference <= report.bound, "{}: {report}", layer.name());
+                // Near a stationary point the differences' own error, h² times a third derivative,
+                // exceeds a bound relative to the gradient.
+                let own = Options::default().step.powi(2) * (report.entries as f64).sqrt();
+                let within = report.difference <= report.bound + own;
+                prop_assert!(within, "{}: {report}", layer.name());
             }
             Ok(())
         })

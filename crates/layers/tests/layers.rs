@@ -323,8 +323,15 @@ fn activation_names_round_trip_and_nonsense_is_refused() {
         let message = error.to_string();
         assert!(message.contains(&format!("{text:?}")) && message.contains("hard_swish"));
     }
-    for text in ["leaky_relu(nan)", "elu(inf)"] {
+    let out_of_f32 = ["leaky_relu(1e-50)", "leaky_relu(-1e39)", "elu(1e300)"];
+    for text in ["leaky_relu(nan)", "elu(inf)"].into_iter().chain(out_of_f32) {
         assert!(matches!(text.parse::<Activation>(), Err(LayerError::Value { .. })), "{text}");
+    }
+    for text in ["leaky_relu(0)", "leaky_relu(1e-44)", "leaky_relu(3e38)", "elu(0)", "elu(-3e38)"] {
+        let g: Activation = text.parse().unwrap();
+        for a in [f32::NEG_INFINITY, -1.0, 0.0, f32::INFINITY] {
+            assert!(!g.value(a).is_nan() && !g.derivative(a).is_nan(), "{text} of {a}");
+        }
     }
 }
 

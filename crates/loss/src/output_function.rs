@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use chainrule_tensor::{MatrixView, MatrixViewMut, Number, Scalar, Threads, kernels, math};
+use chainrule_tensor::{MatrixView, MatrixViewMut, Scalar, Threads, kernels};
 use serde::{Deserialize, Serialize};
 
 /// The output function `O` of `ŷ = O(a_L)` that belongs to a loss.
@@ -38,18 +38,10 @@ impl OutputFunction {
             Self::Identity => y.copy_from(a),
             Self::Softmax => kernels::softmax_rows(a, y),
             Self::Sigmoid => {
-                kernels::map(a.as_slice(), y.as_mut_slice(), Sigmoid, &Threads::one());
+                let threads = Threads::one();
+                kernels::map(a.as_slice(), y.as_mut_slice(), kernels::Sigmoid, &threads);
             }
         }
-    }
-}
-
-struct Sigmoid;
-
-impl<S: Scalar> kernels::Formula<S, 1> for Sigmoid {
-    #[inline(always)]
-    fn at<N: Number<Element = S>>(&self, [a]: [N; 1]) -> N {
-        math::sigmoid(a)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::alloc::System;
 
 use chainrule_loss::{NAMES, Reduction, Targets, parse};
-use chainrule_tensor::Matrix;
+use chainrule_tensor::{Matrix, vectorised};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -16,6 +16,8 @@ fn nothing_is_allocated() {
     let labels: Vec<usize> = (0..64).map(|i| i % 40).collect();
     let mut gradient = Matrix::zeros(64, 40);
     let weights = [0.5; 40];
+    // The first loop of a process reads CHAINRULE_SIMD.
+    vectorised(|| ());
     let full = "cross_entropy(label_smoothing=0.1,ignore_index=3,class_weights)";
     for name in NAMES.into_iter().chain([full]) {
         let weights = (name == full).then_some(weights.as_slice());

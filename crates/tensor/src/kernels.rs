@@ -5,7 +5,8 @@
 //!
 //! A function given to a kernel is compiled into its loop, for every instruction set, only if the
 //! compiler inlines it there. The functions of [`crate::math`] always are; write
-//! `#[inline(always)]` before a closure or function of more than a few operations.
+//! `#[inline(always)]` before a closure or function of more than a few operations. What is worth its
+//! while is a [`Formula`] of its own.
 
 mod columns;
 mod elementwise;
@@ -14,7 +15,7 @@ mod softmax;
 use crate::{Scalar, vectorised};
 
 pub use columns::{column_sums, sub_column_sums};
-pub use elementwise::{Formula, map, update, zip_map};
+pub use elementwise::{Formula, Sigmoid, Tanh, map, update, zip_map};
 pub use softmax::{
     RowSum, exponential_rows, exponential_sums, log_sum_exp, log_sum_exp_rows, softmax_rows,
 };

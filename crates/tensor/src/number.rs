@@ -37,8 +37,8 @@ pub trait Number:
         Self::all(Self::Element::of(x))
     }
 
-    /// `self · y + z`, rounded once where [`crate::kernels`] found a processor with such an operation,
-    /// twice for a plain number.
+    /// `self · y + z`: rounded once where a [`Formula`](crate::kernels::Formula) is worked out by a
+    /// processor with such an operation, twice elsewhere, of a plain number always.
     fn muladd(self, y: Self, z: Self) -> Self;
 
     /// `f` of each number.

@@ -67,7 +67,7 @@ pub fn instruction_set() -> Result<&'static str, TensorError> {
 /// (SSE2, NEON). The environment variable `CHAINRULE_SIMD`, read when the process first computes,
 /// asks for less than there is: `avx2` or `portable` ([`instruction_set`] tells whether it was
 /// understood). Arithmetic is not contracted into fused operations, so an elementwise loop gives the
-/// same bits under each of them.
+/// same bits under each of them; a [`kernels::Formula`](crate::kernels::Formula) asks for them.
 ///
 /// What `f` does must be inlined into it, or it runs as compiled for the build's target: write
 /// `#[inline(always)]` before the closure and those it calls, and plain `for` loops, since the
@@ -103,6 +103,7 @@ pub(crate) fn with_vectors<R>(f: impl FnOnce(bool) -> R) -> R {
 
         #[inline(always)]
         fn with_simd<V: Simd>(self, _: V) -> R {
+            // Of those that pulp is built with here, AVX2's (with FMA), AVX-512's and NEON's.
             (self.0)(V::F32_LANES > 1)
         }
     }

@@ -3,7 +3,7 @@
 use chainrule_tensor::math::{exp_m1_neg, exp_neg, if_negative};
 use chainrule_tensor::{Number, math};
 
-use super::{Formulas, nan_or};
+use super::{Formulas, if_positive, nan_or};
 
 /// `a`.
 pub(super) struct Identity;
@@ -37,7 +37,7 @@ impl Formulas for Relu {
     /// 1 for `a > 0`, else 0 (the lecture and PyTorch: 0 at 0).
     #[inline(always)]
     fn derivative<N: Number>(&self, a: N) -> N {
-        nan_or(a, if_negative(-a, N::constant(1.0), N::constant(0.0)))
+        nan_or(a, if_positive(a, N::constant(1.0), N::constant(0.0)))
     }
 }
 
@@ -51,13 +51,13 @@ impl Formulas for LeakyRelu {
 
     #[inline(always)]
     fn value<N: Number>(&self, a: N) -> N {
-        if_negative(-a, a, N::constant(self.slope) * a)
+        if_positive(a, a, N::constant(self.slope) * a)
     }
 
     /// 1 for `a > 0`, else the slope.
     #[inline(always)]
     fn derivative<N: Number>(&self, a: N) -> N {
-        nan_or(a, if_negative(-a, N::constant(1.0), N::constant(self.slope)))
+        nan_or(a, if_positive(a, N::constant(1.0), N::constant(self.slope)))
     }
 }
 
@@ -77,14 +77,14 @@ impl Formulas for Elu {
     #[inline(always)]
     fn value<N: Number>(&self, a: N) -> N {
         let below = N::constant(self.alpha) * exp_m1_neg(-a);
-        N::constant(self.scale) * if_negative(-a, a, below)
+        N::constant(self.scale) * if_positive(a, a, below)
     }
 
     /// 1 above 0, `α e^a` below and at 0, all times `scale`.
     #[inline(always)]
     fn derivative<N: Number>(&self, a: N) -> N {
         let below = N::constant(self.alpha) * exp_neg(-a);
-        N::constant(self.scale) * if_negative(-a, N::constant(1.0), below)
+        N::constant(self.scale) * if_positive(a, N::constant(1.0), below)
     }
 }
 

@@ -18,9 +18,7 @@ pub fn column_sums<S: Scalar>(
     threads: &Threads,
 ) {
     assert_eq!(m.cols(), sums.len(), "column_sums: one place a column");
-    each_strip(m, sums, threads, |m, first, sums| {
-        arch().dispatch(ColumnSums { m, first, sums, store, eta: None });
-    });
+    share(m, sums, store, None, threads);
 }
 
 /// `v ← v − η · (1ᵀ M)ᵀ`: subtracts a multiple of the [`column_sums`] from `v`, with the bits of sums that
@@ -38,27 +36,28 @@ pub fn column_sums<S: Scalar>(
 /// ```
 pub fn sub_column_sums<S: Scalar>(eta: S, m: MatrixView<'_, S>, v: &mut [S], threads: &Threads) {
     assert_eq!(m.cols(), v.len(), "sub_column_sums: one value a column");
-    each_strip(m, v, threads, |m, first, sums| {
-        arch().dispatch(ColumnSums { m, first, sums, store: Store::Replace, eta: Some(eta) });
-    });
+    share(m, v, Store::Replace, Some(eta), threads);
 }
 
-/// Columns that a thread must have at least: a cache line of them.
+/// Columns that a thread must have at least.
 const MIN_COLS: usize = 16;
 
-/// Runs `task(m, first, part)` on the parts of `sums`, the first of which is that of the column `first`.
-fn each_strip<S: Scalar>(
+/// Gives each thread some of the columns.
+fn share<S: Scalar>(
     m: MatrixView<'_, S>,
     sums: &mut [S],
+    store: Store,
+    eta: Option<S>,
     threads: &Threads,
-    task: impl Fn(MatrixView<'_, S>, usize, &mut [S]) + Sync,
 ) {
     let parts = threads.parts(m.rows() * m.cols()).min(m.cols() / MIN_COLS);
     if parts <= 1 {
-        return task(m, 0, sums);
+        return arch().dispatch(ColumnSums { m, first: 0, sums, store, eta });
     }
     let column = MatrixViewMut::new(sums, m.cols(), 1).expect("a column of sums");
-    threads.split_rows(column, parts, |first, part| task(m, first, part.into_slice()));
+    threads.split_rows(column, parts, |first, sums| {
+        arch().dispatch(ColumnSums { m, first, sums: sums.into_slice(), store, eta });
+    });
 }
 
 /// The sums of as many columns as there is room for, from `first` on.
@@ -101,19 +100,13 @@ impl<T: Scalar> ColumnSums<'_, T> {
                     }
                 }
                 let from = self.first + j;
-                let add = |row: &[T], sums: &mut [T::Vector<S>; N]| {
-                    let row = row[from..from + N * lanes].as_ptr();
-                    for (v, sum) in sums.iter_mut().enumerate() {
-                        *sum = <T as Lanes>::add(simd, *sum, T::load::<S>(row.add(v * lanes)));
-                    }
-                };
                 let (pairs, last) = self.pairs();
                 for [even, odd] in pairs {
-                    add(even, &mut sums[0]);
-                    add(odd, &mut sums[1]);
+                    add::<T, S, N>(simd, &mut sums[0], &even[from..from + N * lanes]);
+                    add::<T, S, N>(simd, &mut sums[1], &odd[from..from + N * lanes]);
                 }
                 if let Some(last) = last {
-                    add(last, &mut sums[0]);
+                    add::<T, S, N>(simd, &mut sums[0], &last[from..from + N * lanes]);
                 }
                 for v in 0..N {
                     let sum = <T as Lanes>::add(simd, sums[0][v], sums[1][v]);
@@ -131,23 +124,20 @@ impl<T: Scalar> ColumnSums<'_, T> {
     fn rest<S: Simd>(&mut self, simd: S, j: usize) {
         let count = self.sums.len() - j;
         let mask = T::first(simd, count);
-        // SAFETY: `sums` has the values from `j` on, and every row those `first` further on.
+        // SAFETY: `sums` has `count` values from `j` on, and every row those `first` further on; a vector
+        // holds more.
         unsafe {
             let old = T::load_masked(simd, mask, self.sums[j..].as_ptr());
             let zero = T::splat(simd, T::zero());
             let mut sums = [if self.store == Store::Add { old } else { zero }, zero];
             let from = self.first + j;
-            let add = |row: &[T], sum: &mut T::Vector<S>| {
-                let row = &row[from..from + count];
-                *sum = <T as Lanes>::add(simd, *sum, T::load_masked(simd, mask, row.as_ptr()));
-            };
             let (pairs, last) = self.pairs();
             for [even, odd] in pairs {
-                add(even, &mut sums[0]);
-                add(odd, &mut sums[1]);
+                add_few::<T, S>(simd, &mut sums[0], mask, &even[from..from + count]);
+                add_few::<T, S>(simd, &mut sums[1], mask, &odd[from..from + count]);
             }
             if let Some(last) = last {
-                add(last, &mut sums[0]);
+                add_few::<T, S>(simd, &mut sums[0], mask, &last[from..from + count]);
             }
             let sum = self.result(simd, <T as Lanes>::add(simd, sums[0], sums[1]), old);
             let sum = std::slice::from_raw_parts((&raw const sum).cast(), count);
@@ -174,6 +164,29 @@ impl<T: Scalar> ColumnSums<'_, T> {
     }
 }
 
+/// Adds `N` vectors of a row.
+///
+/// # Safety
+/// `row` must fill them.
+#[inline(always)]
+unsafe fn add<T: Lanes, S: Simd, const N: usize>(simd: S, sums: &mut [T::Vector<S>; N], row: &[T]) {
+    for (v, sum) in sums.iter_mut().enumerate() {
+        // SAFETY: as promised by the caller.
+        let x = unsafe { T::load::<S>(row.as_ptr().add(v * T::lanes::<S>())) };
+        *sum = <T as Lanes>::add(simd, *sum, x);
+    }
+}
+
+/// Adds a row that does not fill a vector.
+///
+/// # Safety
+/// `row` must have the numbers of the mask's lanes.
+#[inline(always)]
+unsafe fn add_few<T: Lanes, S: Simd>(simd: S, sum: &mut T::Vector<S>, mask: T::Mask<S>, row: &[T]) {
+    // SAFETY: as promised by the caller.
+    *sum = <T as Lanes>::add(simd, *sum, unsafe { T::load_masked(simd, mask, row.as_ptr()) });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,7 +194,7 @@ mod tests {
 
     /// With vectors of one number, which Miri can watch, and the processor's own.
     #[test]
-    fn every_sum_is_taken_in_order_and_stored_or_subtracted() {
+    fn sums_of_even_and_odd_rows_are_added_and_stored_or_subtracted() {
         let one = Threads::one();
         for (rows, cols) in [(0, 3), (3, 1), (5, 17), (9, 40), (2, 75)] {
             let m = Matrix::from_fn(rows, cols, |i, j| 1.0 / (i * 7 + j + 1) as f32);
@@ -214,19 +227,26 @@ mod tests {
             assert_eq!(v, expected);
         }
     }
+
     #[test]
     fn threads_share_the_columns_without_changing_a_bit() {
-        let (rows, cols) = if cfg!(miri) { (9, 40) } else { (3_001, 53) };
-        let m = Matrix::from_fn(rows, cols, |i, j| 1.0 / (i * 7 + j + 1) as f32);
-        let (mut expected, mut v) = (vec![0.0; cols], vec![0.3; cols]);
-        column_sums(m.view(), &mut expected, Store::Replace, &Threads::one());
-        sub_column_sums(0.7, m.view(), &mut v, &Threads::one());
-        for threads in [2, 3, 4].map(|count| Threads::new(count).unwrap()) {
-            assert!(threads.parts(rows * cols) > 1);
-            let (mut sums, mut u) = (vec![f32::NAN; cols], vec![0.3; cols]);
-            column_sums(m.view(), &mut sums, Store::Replace, &threads);
-            sub_column_sums(0.7, m.view(), &mut u, &threads);
-            assert_eq!((&sums, &u), (&expected, &v), "{threads:?}");
+        fn check<S: Scalar>() {
+            let (rows, cols) = if cfg!(miri) { (9, 40) } else { (3_001, 53) };
+            let m = Matrix::from_fn(rows, cols, |i, j| S::of(1.0 / (i * 7 + j + 1) as f64));
+            let all = |threads: &Threads| {
+                let mut sums = [vec![S::nan(); cols], vec![S::of(0.3); cols], vec![S::one(); cols]];
+                column_sums(m.view(), &mut sums[0], Store::Replace, threads);
+                column_sums(m.view(), &mut sums[1], Store::Add, threads);
+                sub_column_sums(S::of(0.7), m.view(), &mut sums[2], threads);
+                sums
+            };
+            let expected = all(&Threads::one());
+            for threads in [2, 3, 4].map(|count| Threads::new(count).unwrap()) {
+                assert!(threads.parts(rows * cols) > 1 && cols / MIN_COLS > 1);
+                assert_eq!(all(&threads), expected, "{threads:?}");
+            }
         }
+        check::<f32>();
+        check::<f64>();
     }
 }

@@ -2,31 +2,32 @@
 
 use crate::number::Fused;
 use crate::simd::with_vectors;
-use crate::{Number, Scalar, Threads};
+use crate::{Number, Scalar, Threads, math};
 
 /// A function of `A` numbers, written for one of each or several at a time.
 ///
-/// Every closure over elements is one. A type that implements it itself can leave multiplications and
-/// additions to the processor's fused operations ([`Number::muladd`], which [`crate::math`] uses), and is
-/// worked out for several vectors in turn: functions with an exponential then take about half the time. The
-/// results are those of the plain formula but for the rounding.
+/// Every `Sync` closure over elements is one, worked out as it is written; so is a function of [`crate::math`]
+/// passed by its name. A type that implements it itself leaves multiplications and additions to the
+/// processor's fused operations ([`Number::muladd`], which [`crate::math`] uses), and is worked out for
+/// several vectors in turn. Its results are those of the plain formula but for the rounding.
 ///
-/// Write `#[inline(always)]` before `at`.
+/// Write `#[inline(always)]` before `at`: left out of the loop, every `muladd` would be a call.
 ///
 /// ```
 /// use chainrule_tensor::kernels::{Formula, map};
 /// use chainrule_tensor::{Number, Scalar, Threads, math};
 ///
-/// struct Tanh;
-/// impl<S: Scalar> Formula<S, 1> for Tanh {
+/// /// `ln(1 + e^x)`.
+/// struct Softplus;
+/// impl<S: Scalar> Formula<S, 1> for Softplus {
 ///     #[inline(always)]
 ///     fn at<N: Number<Element = S>>(&self, [x]: [N; 1]) -> N {
-///         math::tanh(x)
+///         math::softplus(x)
 ///     }
 /// }
 /// let mut h = [0.0; 3];
-/// map(&[-1.0, 0.0, 1.0], &mut h, Tanh, &Threads::one());
-/// assert!((h[2] - 1.0_f64.tanh()).abs() < 1e-15);
+/// map(&[-1.0, 0.0, 1.0], &mut h, Softplus, &Threads::one());
+/// assert!((h[1] - 2.0_f64.ln()).abs() < 1e-15);
 /// ```
 pub trait Formula<S: Scalar, const A: usize>: Sync {
     /// Whether a number's operations are so many, each waiting for the one before, that several vectors
@@ -55,15 +56,40 @@ impl<S: Scalar, F: Fn(S, S) -> S + Sync> Formula<S, 2> for F {
     }
 }
 
+/// [`math::tanh`].
+#[derive(Debug, Clone, Copy)]
+pub struct Tanh;
+
+impl<S: Scalar> Formula<S, 1> for Tanh {
+    #[inline(always)]
+    fn at<N: Number<Element = S>>(&self, [x]: [N; 1]) -> N {
+        math::tanh(x)
+    }
+}
+
+/// [`math::sigmoid`].
+#[derive(Debug, Clone, Copy)]
+pub struct Sigmoid;
+
+impl<S: Scalar> Formula<S, 1> for Sigmoid {
+    #[inline(always)]
+    fn at<N: Number<Element = S>>(&self, [x]: [N; 1]) -> N {
+        math::sigmoid(x)
+    }
+}
+
 /// `y = f(x)` for every element.
 ///
 /// # Panics
 /// If the lengths differ.
 ///
 /// ```
-/// use chainrule_tensor::{Threads, kernels::map};
-/// let mut h = [0.0; 3];
-/// map(&[-1.0, 0.0, 1.0], &mut h, |x: f64| x.max(0.0), &Threads::one());
+/// use chainrule_tensor::Threads;
+/// use chainrule_tensor::kernels::{Tanh, map};
+/// let (x, mut h) = ([-1.0, 0.0, 1.0], [0.0; 3]);
+/// map(&x, &mut h, Tanh, &Threads::one());
+/// assert!((h[2] - 1.0_f64.tanh()).abs() < 1e-15);
+/// map(&x, &mut h, |x: f64| x.max(0.0), &Threads::one());
 /// assert_eq!(h, [0.0, 0.0, 1.0]);
 /// ```
 pub fn map<S: Scalar>(x: &[S], y: &mut [S], f: impl Formula<S, 1>, threads: &Threads) {

@@ -191,9 +191,12 @@ fn finish<S: Scalar>(a: &[S], max: S, ln_sum: S) -> S {
 fn sum_of_others<S: Scalar>(fused: bool, a: &[S]) -> (S, S) {
     let (max, place) = largest(a);
     let Some(&top) = a.get(place) else { return (max, -S::one()) };
-    let shifted_exp = |a| of_one(fused, [a, max], &ShiftedExp);
-    let e = |i, a| if i == place { S::zero() } else { shifted_exp(a) };
-    (max, sum_lanes(a, e) + (shifted_exp(top) - S::one()))
+    let others = sum_lanes(
+        a,
+        #[inline(always)]
+        |i, a| if i == place { S::zero() } else { of_one(fused, [a, max], &ShiftedExp) },
+    );
+    (max, others + (of_one(fused, [top, max], &ShiftedExp) - S::one()))
 }
 
 /// `e^{a − max}`, with what the rounding of the difference leaves made good: `e^{−y}` would lose

@@ -7,7 +7,7 @@ use crate::number::Fused;
 /// The function of a plain number, and that with fused operations.
 macro_rules! both {
     ($f:ident) => {
-        [$f as fn(_) -> _, |x| $f(Fused([x])).0[0]]
+        [("plain", $f as fn(_) -> _), ("fused", |x| $f(Fused([x])).0[0])]
     };
 }
 
@@ -64,7 +64,7 @@ fn assert_within_3_ulp<S: Scalar>(
 /// f32 over its whole range against f64, where the exact value is known to more digits.
 #[test]
 fn f32_functions_are_within_3_ulp() {
-    type Functions = (&'static str, [fn(f32) -> f32; 2], fn(f64) -> f64, f64, f64);
+    type Functions = (&'static str, [(&'static str, fn(f32) -> f32); 2], fn(f64) -> f64, f64, f64);
     let functions: [Functions; 6] = [
         ("exp", both!(exp), f64::exp, -110.0, 89.0),
         ("exp_m1", both!(exp_m1), f64::exp_m1, -110.0, 89.0),
@@ -74,9 +74,10 @@ fn f32_functions_are_within_3_ulp() {
         ("softplus", both!(softplus), |x| x.max(0.0) + (-x.abs()).exp().ln_1p(), -104.0, 104.0),
     ];
     for (name, both, exact, low, high) in functions {
-        for ours in both {
+        for (kind, ours) in both {
+            let name = format!("{name} {kind}");
             let points = points(low, high).map(|x| x as f32);
-            assert_within_3_ulp(name, points, |x| ulps_f32(ours(x), exact(f64::from(x))));
+            assert_within_3_ulp(&name, points, |x| ulps_f32(ours(x), exact(f64::from(x))));
         }
     }
 }
@@ -85,7 +86,7 @@ fn f32_functions_are_within_3_ulp() {
 #[test]
 #[cfg_attr(miri, ignore = "Miri adds random errors to the standard library's functions")]
 fn f64_functions_are_within_3_ulp_of_std() {
-    type Functions = (&'static str, [fn(f64) -> f64; 2], fn(f64) -> f64, f64, f64);
+    type Functions = (&'static str, [(&'static str, fn(f64) -> f64); 2], fn(f64) -> f64, f64, f64);
     let functions: [Functions; 6] = [
         ("exp", both!(exp), f64::exp, -750.0, 710.0),
         ("exp_m1", both!(exp_m1), f64::exp_m1, -750.0, 710.0),
@@ -95,8 +96,9 @@ fn f64_functions_are_within_3_ulp_of_std() {
         ("softplus", both!(softplus), |x| x.max(0.0) + (-x.abs()).exp().ln_1p(), -750.0, 750.0),
     ];
     for (name, both, exact, low, high) in functions {
-        for ours in both {
-            assert_within_3_ulp(name, points(low, high), |x| ulps_f64(ours(x), exact(x)));
+        for (kind, ours) in both {
+            let name = format!("{name} {kind}");
+            assert_within_3_ulp(&name, points(low, high), |x| ulps_f64(ours(x), exact(x)));
         }
     }
 }
