@@ -43,6 +43,8 @@ impl Formulas for Tanh {
 pub(super) struct Softsign;
 
 impl Formulas for Softsign {
+    const LONG: bool = false;
+
     #[inline(always)]
     fn value<N: Number>(&self, a: N) -> N {
         // Beyond 1e20 the quotient is ±1 in either type, at infinity too.
