@@ -25,8 +25,6 @@ fn gated<N: Number>(a: N, gate: N) -> N {
 pub(super) struct Gelu;
 
 impl Formulas for Gelu {
-    const LONG: bool = false;
-
     #[inline(always)]
     fn value<N: Number>(&self, a: N) -> N {
         gated(a, normal_cdf(near(a)))

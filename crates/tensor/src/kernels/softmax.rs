@@ -74,7 +74,7 @@ pub struct RowSum<S> {
 /// `e_j = e^{a_j − m}` of every row into `out`, with `m = max_k a_k`; then `row(i, e, sum)` may turn
 /// the row into what it needs, in the same pass. `a` and `out` are (examples × classes).
 ///
-/// Mark the closure `#[inline(always)]`, as for [`vectorised`]: else it runs as compiled for the build's
+/// Mark the closure `#[inline(always)]`, as for [`vectorised`](crate::vectorised): else it runs as compiled for the build's
 /// target.
 ///
 /// # Panics
