@@ -78,7 +78,6 @@ impl Exponential for f32 {
     const Q: &'static [Self] =
         &[0.499_999_94, 0.166_665_2, 0.041_668_39, 0.008_368_745, 0.001_381_454_2];
     const ATANH: &'static [Self] = &[1.0 / 3.0, 0.2, 1.0 / 7.0, 1.0 / 9.0, 1.0 / 11.0];
-
     const SPLIT: Self = 4097.0;
     const MILLS_CENTRE: Self = 4.0;
     const MILLS: &'static [Self] = &[
@@ -130,7 +129,6 @@ impl Exponential for f64 {
         1.0 / 21.0,
         1.0 / 23.0,
     ];
-
     const SPLIT: Self = 134_217_729.0;
     const MILLS_CENTRE: Self = 5.0;
     const MILLS: &'static [Self] = &[
