@@ -20,7 +20,7 @@
 //! | [`softplus`] | 2.2 | 2 |
 //! | [`normal_cdf`] | 5.4 | 3 |
 
-mod exponential;
+mod constants;
 #[cfg(test)]
 mod tests;
 
@@ -28,7 +28,7 @@ use num_traits::{Float, One, Zero};
 
 use crate::{Number, Scalar};
 
-pub use exponential::Exponential;
+pub use constants::Constants;
 
 /// `e^x`: 0 below the range, infinity above it.
 ///
@@ -51,7 +51,7 @@ pub fn exp_m1<N: Number>(x: N) -> N {
     let (p, shifted) = reduce(between(x, N::Element::LOW, N::Element::HIGH));
     let (shifted1, shifted2) = halves(shifted);
     let (scale1, scale2) = (power(shifted1, 0), power(shifted2, 0));
-    scale1.muladd(p, scale1 - scale2.each(Exponential::reciprocal)) * scale2
+    scale1.muladd(p, scale1 - scale2.each(Constants::reciprocal)) * scale2
 }
 
 /// `e^{−y}` for `y ≥ 0`, the bits of [`exp`] in fewer operations; below 0 the result is meaningless.
@@ -93,8 +93,8 @@ pub fn ln_1p<N: Number>(y: N) -> N {
     let [ln2, ln2_rest] = N::Element::LN2.map(N::all);
     let u = one + y;
     let rest = y.select(|y| y < One::one(), y - (u - one), (y - u) + one);
-    let k = u.each(Exponential::exponent);
-    let m = u.each(Exponential::significand);
+    let k = u.each(Constants::exponent);
+    let m = u.each(Constants::significand);
     let f = k.select(|k| k.is_zero(), y, m - one);
     let rest = k.select(|k| k.is_zero(), N::constant(0.0), rest / u);
     let s = f / (two + f);
@@ -257,7 +257,7 @@ fn reduce<N: Number>(x: N) -> (N, N) {
 /// `2^{n + more}` from `n + MAGIC`, in the normal range.
 #[inline(always)]
 fn power<N: Number>(shifted: N, more: i16) -> N {
-    shifted.each(|shifted| Exponential::power(shifted, more))
+    shifted.each(|shifted| Constants::power(shifted, more))
 }
 
 /// `n1 + MAGIC` and `n2 + MAGIC`, where `n1 + n2 = n` and both are about half.

@@ -5,7 +5,7 @@ use std::iter::Sum;
 
 use num_traits::{Float, NumAssign};
 
-use crate::math::Exponential;
+use crate::math::Constants;
 use crate::product::{Lanes, Product};
 
 /// An element of a matrix: `f32` or `f64`.
@@ -23,7 +23,7 @@ pub trait Scalar:
     + LowerExp
     + Send
     + Sync
-    + Exponential
+    + Constants
     + Lanes
     + Product
     + 'static

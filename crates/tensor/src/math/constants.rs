@@ -2,7 +2,7 @@
 
 /// What the formulas of [`crate::math`] need to know of an element type.
 #[doc(hidden)]
-pub trait Exponential: Sized + 'static {
+pub trait Constants: Sized + 'static {
     /// So large that the last bit of a sum with it is worth 1.
     const MAGIC: Self;
     /// Below it `e^x` is 0.
@@ -68,7 +68,7 @@ macro_rules! bits {
     };
 }
 
-impl Exponential for f32 {
+impl Constants for f32 {
     const MAGIC: Self = 12_582_912.0;
     const LOW: Self = -110.0;
     const HIGH: Self = 89.0;
@@ -97,7 +97,7 @@ impl Exponential for f32 {
     bits!(f32, u32, mantissa: 23, bias: 127);
 }
 
-impl Exponential for f64 {
+impl Constants for f64 {
     const MAGIC: Self = 6_755_399_441_055_744.0;
     const LOW: Self = -750.0;
     const HIGH: Self = 710.0;
