@@ -30,9 +30,11 @@ pub(super) unsafe fn dot_rows<T: Lanes, S: Simd>(
 ) {
     // SAFETY: as promised by the caller.
     unsafe { begin(c, start) };
-    let end = |c: T, dot: T| match start {
-        Start::Subtract(eta) => c - eta * dot,
-        _ => c + dot,
+    // One formula for all: by cases, the compiler would multiply with whatever stands in η's place, and drop
+    // the product, which takes long where that is subnormal.
+    let eta = match start {
+        Start::Subtract(eta) => eta,
+        _ => T::zero() - T::one(),
     };
     let rest = T::first(simd, k % T::lanes::<S>());
     let mut chunks = c.chunks_exact_mut(TOGETHER);
@@ -40,14 +42,14 @@ pub(super) unsafe fn dot_rows<T: Lanes, S: Simd>(
         // SAFETY: `TOGETHER` rows are there.
         let dots = unsafe { dots::<T, S, TOGETHER>(simd, a, b, b_row, k, rest) };
         for (c, dot) in chunk.iter_mut().zip(dots) {
-            *c = end(*c, dot);
+            *c = *c - eta * dot;
         }
         b = b.wrapping_add(TOGETHER * b_row);
     }
     for c in chunks.into_remainder() {
         // SAFETY: a row is there.
         let [dot, ..] = unsafe { dots::<T, S, 1>(simd, a, b, b_row, k, rest) };
-        *c = end(*c, dot);
+        *c = *c - eta * dot;
         b = b.wrapping_add(b_row);
     }
 }
