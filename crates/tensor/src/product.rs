@@ -10,8 +10,10 @@
 //! Every element of a product of more than a few rows is one chain over `k`, in that order: of fused
 //! multiply-adds where the processor has them on vectors (AVX2, AVX-512, NEON), elsewhere of products
 //! and sums; `A Bᵀ` of one to four rows, and `A` times one column, take interleaved parts of the sum
-//! instead. Threads share a product by parts of its output, so no sum is split and the bits do not
-//! depend on the number of threads. (Another instruction set may round differently.)
+//! instead. Sums of more than [`MAX_WHOLE`] terms, where there are no more than 4,096 of them, are cut into
+//! sections, each such a chain, which are then added in order. Threads share a product by parts of its output or by
+//! those sections, which its shape alone decides, so the bits do not depend on the number of threads. (Another
+//! instruction set may round differently.)
 //!
 //! With [`Precision::Bf16`] the factors of `f32` products are rounded to bf16 while they are packed.
 //! Every element then is the chain over `k` of the rounded factors' products, by fused operations on
@@ -35,6 +37,7 @@ mod pairs;
 mod part;
 mod rounded;
 mod scratch;
+mod split_k;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -118,7 +121,7 @@ const MIN_BLOCK: usize = 16;
 fn multiply_tiled<S: Scalar>(
     a: Operand<'_, S>,
     b: Operand<'_, S>,
-    c: MatrixViewMut<'_, S>,
+    mut c: MatrixViewMut<'_, S>,
     begin: Begin<'_, S>,
     threads: &Threads,
     run: impl Fn(&Part<S>) + Sync,
@@ -126,7 +129,12 @@ fn multiply_tiled<S: Scalar>(
     if c.rows() == 0 || c.cols() == 0 {
         return;
     }
-    let whole = Part::new(a, b, c, begin).along_longer_side();
+    let whole = Part::new(a, b, c.view_mut(), begin).along_longer_side();
+    if whole.k > MAX_WHOLE
+        && let Some(sections) = split_k::sections(&whole)
+    {
+        return split_k::multiply(&whole, sections, c.as_mut_slice(), begin, threads, run);
+    }
     let (m, n) = (whole.rows.len(), whole.cols.len());
     let parts = match threads.count() {
         1 => 1,

@@ -190,7 +190,7 @@ impl<T: Lanes> Part<T> {
         };
         let a_room = if pack_a { height * depth + pack::SPILL } else { 0 };
         let rooms = [b_room, a_room].map(|factors| factors * size_of::<P::Factor>());
-        scratch::with(rooms, move |[b, a]| {
+        scratch::with(&scratch::PACKED, rooms, move |[b, a]| {
             let block = Block {
                 part: self,
                 packed_b: b.cast(),

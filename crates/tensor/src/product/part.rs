@@ -35,6 +35,12 @@ impl<T> Strided<T> {
         Self { data: self.data, row: self.col, col: self.row }
     }
 
+    /// The part whose first element is (i, j).
+    fn from(self, i: usize, j: usize) -> Self {
+        let Self { row, col, .. } = self;
+        Self { data: self.at(i, j), row, col }
+    }
+
     /// Where an element is, or would be: an operand without inner dimension has none.
     #[inline(always)]
     pub(super) fn at(self, i: usize, j: usize) -> *const T {
@@ -90,6 +96,13 @@ impl<T: Lanes> Part<T> {
         Self { rows, cols, ..self.clone() }
     }
 
+    /// The same elements, as sums over this range of the inner dimension alone.
+    pub(super) fn over(&self, inner: Range<usize>) -> Self {
+        debug_assert!(inner.end <= self.k, "a range of the inner dimension");
+        let (a, b) = (self.a.from(0, inner.start), self.b.from(inner.start, 0));
+        Self { a, b, k: inner.len(), ..self.clone() }
+    }
+
     /// The same part, as `Cᵀ = Bᵀ Aᵀ` if C is so narrow that its rows would leave vectors mostly empty.
     pub(super) fn along_longer_side(self) -> Self {
         let (m, n) = (self.rows.len(), self.cols.len());
@@ -125,7 +138,7 @@ impl<T: Lanes> Part<T> {
 
     /// Whether it is `A Bᵀ` of a few rows.
     #[inline(always)]
-    fn takes_dots(&self) -> bool {
+    pub(super) fn takes_dots(&self) -> bool {
         let by_rows = self.a.col == 1 && self.b.row == 1 && self.c.col == 1;
         by_rows && self.rows.len() <= vector::FEW_ROWS
     }

@@ -1,17 +1,28 @@
-//! Memory that each thread keeps for packed operands, so that a product allocates only while its
+//! Memory that each thread keeps for a product, so that a product allocates only while its
 //! thread has not yet met one as large.
 
 use std::cell::Cell;
+use std::thread::LocalKey;
 
 use crate::aligned::Line;
 
+/// A thread's memory, for one user at a time.
+type Lines = Cell<Vec<Line>>;
+
 thread_local! {
-    static LINES: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
+    /// Of packed operands.
+    pub(super) static PACKED: Lines = const { Cell::new(Vec::new()) };
+    /// Of the sums of sections, whose products pack meanwhile.
+    pub(super) static SECTIONS: Lines = const { Cell::new(Vec::new()) };
 }
 
-/// Lends rooms of so many bytes each, whatever they hold, at multiples of 64 bytes.
-pub(super) fn with<const N: usize, R>(bytes: [usize; N], f: impl FnOnce([*mut u8; N]) -> R) -> R {
-    LINES.with(|cell| {
+/// Lends rooms of so many bytes each, initialised to whatever they hold, at multiples of 64 bytes.
+pub(super) fn with<const N: usize, R>(
+    lines: &'static LocalKey<Lines>,
+    bytes: [usize; N],
+    f: impl FnOnce([*mut u8; N]) -> R,
+) -> R {
+    lines.with(|cell| {
         let mut lines = cell.take();
         let mut needed = 0;
         let starts = bytes.map(|bytes| {

@@ -1,6 +1,7 @@
 //! Elements of products against chains written out.
 
 mod bf16;
+mod split_k;
 
 use pulp::{Arch, Simd, WithSimd};
 

@@ -107,7 +107,7 @@ impl Part<f32> {
         let group = if height < m { sizes.cols } else { BLOCK };
         let b_room = n.min(group).next_multiple_of(BLOCK) * depth + pack::SPILL;
         let rooms = [height * depth, b_room].map(|factors| factors * size_of::<u32>());
-        scratch::with(rooms, move |[a, b]| {
+        scratch::with(&scratch::PACKED, rooms, move |[a, b]| {
             let packed = Packed { part: self, a: a.cast(), b: b.cast() };
             registers.set_up(
                 #[inline(always)]
