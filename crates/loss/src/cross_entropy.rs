@@ -182,6 +182,7 @@ impl CrossEntropy {
         Terms {
             weights,
             smoothed: self.label_smoothing > 0.0,
+            plain: weights.is_none() && self.label_smoothing == 0.0,
             kept: S::of(1.0 - self.label_smoothing),
             share: S::of(self.label_smoothing / classes as f64),
             spread: S::of(self.label_smoothing / classes as f64 * total_weight),
@@ -195,6 +196,8 @@ impl CrossEntropy {
 struct Terms<'a, S> {
     weights: Option<&'a [f64]>,
     smoothed: bool,
+    /// Neither weights nor smoothing.
+    plain: bool,
     /// `1 − ε`.
     kept: S,
     /// `ε/K`.
@@ -231,8 +234,7 @@ impl<S: Scalar> Terms<'_, S> {
         let factor = (hard + self.spread * scale) / (one + others);
         let share = self.share * scale;
         if !self.smoothed {
-            // ŷ_ℓ − 1 = −Σ_{j≠ℓ} e_j / Σ_j e_j, which keeps its digits where ŷ_ℓ is nearly 1.
-            let wrong = others + (one - e[class]);
+            let wrong = wrong(others, e[class]);
             for e in &mut *e {
                 *e *= factor;
             }
@@ -292,6 +294,13 @@ impl<S: Scalar> Terms<'_, S> {
     }
 }
 
+/// `Σ_{j≠ℓ} e_j` of the exponentials whose sum is `1 + others`, of which that of the class is `e`:
+/// `ŷ_ℓ − 1 = −Σ_{j≠ℓ} e_j / Σ_j e_j` keeps its digits where `ŷ_ℓ` is nearly 1.
+#[inline(always)]
+fn wrong<S: Scalar>(others: S, e: S) -> S {
+    others + (S::one() - e)
+}
+
 /// `target · surprise`, where `0 · ∞` is 0: a class that is not wanted may be impossible.
 #[inline(always)]
 fn times<S: Scalar>(target: S, surprise: S) -> S {
@@ -331,6 +340,22 @@ impl<S: Scalar> Loss<S> for CrossEntropy {
         let (terms, factor) = (self.row_terms(output.cols()), S::of(scale));
         let mut total = 0.0;
         match targets {
+            Targets::Classes(labels) if terms.plain && self.ignore_index.is_none() => {
+                let a = output.as_slice();
+                kernels::scaled_exponential_rows(
+                    output,
+                    gradient,
+                    #[inline(always)]
+                    |others| factor / (S::one() + others),
+                    #[inline(always)]
+                    |i, RowSum { max, others, ln_sum }, e| {
+                        let class = labels[i];
+                        total += ((max - a[i * output.cols() + class]) + ln_sum).as_f64();
+                        let factor = factor / (S::one() + others);
+                        Some((class, -factor * wrong(others, e(class))))
+                    },
+                );
+            }
             Targets::Classes(labels) => {
                 kernels::exponential_rows(
                     output,

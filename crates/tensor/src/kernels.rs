@@ -17,7 +17,8 @@ use crate::{Scalar, vectorised};
 pub use columns::{column_sums, sub_column_sums};
 pub use elementwise::{Formula, Sigmoid, Tanh, map, update, zip_map};
 pub use softmax::{
-    RowSum, exponential_rows, exponential_sums, log_sum_exp, log_sum_exp_rows, softmax_rows,
+    RowSum, exponential_rows, exponential_sums, log_sum_exp, log_sum_exp_rows,
+    scaled_exponential_rows, softmax_rows,
 };
 
 /// Partial sums kept side by side by a reduction.

@@ -1,9 +1,14 @@
 //! Softmax and log-sum-exp of rows.
 
+mod short_rows;
+
+use pulp::{Simd, WithSimd};
+
 use super::elementwise::{Formula, each_element, of_one};
 use super::{LANES, fold_lanes, sum_lanes};
-use crate::simd::with_vectors;
+use crate::simd::{arch, with_vectors};
 use crate::{MatrixView, MatrixViewMut, Number, Scalar, math};
+use short_rows::{ROWS, ShortRows};
 
 /// Softmax of every row: `ŷ_j = e^{a_j − m} / Σ_k e^{a_k − m}` with `m = max_k a_k`, so that
 /// nothing overflows, and every `ŷ_j`, however small, is within a few units in the last place.
@@ -20,16 +25,12 @@ use crate::{MatrixView, MatrixViewMut, Number, Scalar, math};
 /// assert_eq!(y.as_slice(), [0.5, 0.5, 1.0, 0.0]);
 /// ```
 pub fn softmax_rows<S: Scalar>(a: MatrixView<'_, S>, out: MatrixViewMut<'_, S>) {
-    exponential_rows(
+    scaled_exponential_rows(
         a,
         out,
         #[inline(always)]
-        |_, row, sum| {
-            let scale = S::one() / (S::one() + sum.others);
-            for y in row {
-                *y *= scale;
-            }
-        },
+        |others| S::one() / (S::one() + others),
+        |_, _, _| None,
     );
 }
 
@@ -43,16 +44,15 @@ pub fn log_sum_exp_rows<S: Scalar>(
     softmax: MatrixViewMut<'_, S>,
     mut lse: impl FnMut(usize, S),
 ) {
-    exponential_rows(
+    scaled_exponential_rows(
         a,
         softmax,
         #[inline(always)]
-        |i, row, RowSum { max, others, ln_sum }| {
-            let scale = S::one() / (S::one() + others);
-            for y in row {
-                *y *= scale;
-            }
+        |others| S::one() / (S::one() + others),
+        #[inline(always)]
+        |i, RowSum { max, ln_sum, .. }, _| {
             lse(i, finish(a.row(i), max, ln_sum));
+            None
         },
     );
 }
@@ -90,23 +90,110 @@ pub struct RowSum<S> {
 pub fn exponential_rows<S: Scalar>(
     a: MatrixView<'_, S>,
     mut out: MatrixViewMut<'_, S>,
-    mut row: impl FnMut(usize, &mut [S], RowSum<S>),
+    row: impl FnMut(usize, &mut [S], RowSum<S>),
 ) {
     assert_eq!((a.rows(), a.cols()), (out.rows(), out.cols()), "shapes differ");
     with_vectors(
         #[inline(always)]
-        |fused| {
-            let cols = a.cols().max(1);
-            let mut sums = Sums::new();
-            let blocks = out.as_mut_slice().chunks_mut(HEIGHT * cols);
-            for (block, (a, out)) in a.as_slice().chunks(HEIGHT * cols).zip(blocks).enumerate() {
-                sums.of_rows(fused, a, out, cols);
-                for (i, out) in out.chunks_exact_mut(cols).enumerate() {
-                    row(block * HEIGHT + i, out, sums.row(i));
-                }
-            }
-        },
+        |fused| blocks_of_rows(fused, a.as_slice(), out.as_mut_slice(), a.cols().max(1), row),
     );
+}
+
+/// [`exponential_rows`], to be inlined into [`with_vectors`].
+#[inline(always)]
+fn blocks_of_rows<S: Scalar>(
+    fused: bool,
+    a: &[S],
+    out: &mut [S],
+    cols: usize,
+    mut row: impl FnMut(usize, &mut [S], RowSum<S>),
+) {
+    let mut sums = Sums::new();
+    let blocks = out.chunks_mut(HEIGHT * cols);
+    for (block, (a, out)) in a.chunks(HEIGHT * cols).zip(blocks).enumerate() {
+        sums.of_rows(fused, a, out, cols);
+        for (i, out) in out.chunks_exact_mut(cols).enumerate() {
+            row(block * HEIGHT + i, out, sums.row(i));
+        }
+    }
+}
+
+/// [`exponential_rows`], each times `factor(others)` ([`RowSum::others`]) but for one place of each row, if
+/// `except(i, sum, e)` gives one, and what goes there; `e(j)` is an exponential. Short rows are worked out
+/// together, down their columns.
+///
+/// Mark the closures `#[inline(always)]`, as there.
+///
+/// # Panics
+/// If the shapes differ, or a row does not have the place.
+///
+/// ```
+/// use chainrule_tensor::{Matrix, kernels::scaled_exponential_rows};
+/// let a = Matrix::from_rows(&[[7.0_f32, 7.0, 7.0]]);
+/// let mut y = Matrix::zeros(1, 3);
+/// let factor = |others| 3.0 / (1.0 + others);
+/// scaled_exponential_rows(a.view(), y.view_mut(), factor, |_, _, e| Some((1, e(1) - 3.0)));
+/// assert_eq!(y.as_slice(), [1.0, -2.0, 1.0]);
+/// ```
+pub fn scaled_exponential_rows<S: Scalar>(
+    a: MatrixView<'_, S>,
+    out: MatrixViewMut<'_, S>,
+    factor: impl Fn(S) -> S,
+    except: impl FnMut(usize, RowSum<S>, &dyn Fn(usize) -> S) -> Option<(usize, S)>,
+) {
+    assert_eq!((a.rows(), a.cols()), (out.rows(), out.cols()), "shapes differ");
+    arch().dispatch(ScaledRows { a, out, factor, except });
+}
+
+struct ScaledRows<'a, S, F, E> {
+    a: MatrixView<'a, S>,
+    out: MatrixViewMut<'a, S>,
+    factor: F,
+    except: E,
+}
+
+impl<S, F, E> WithSimd for ScaledRows<'_, S, F, E>
+where
+    S: Scalar,
+    F: Fn(S) -> S,
+    E: FnMut(usize, RowSum<S>, &dyn Fn(usize) -> S) -> Option<(usize, S)>,
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, simd: V) {
+        let Self { a, mut out, factor, mut except } = self;
+        let (cols, out) = (a.cols(), out.as_mut_slice());
+        let Some(mut rows) = ShortRows::of(cols) else {
+            return blocks_of_rows(
+                V::F32_LANES > 1,
+                a.as_slice(),
+                out,
+                cols.max(1),
+                #[inline(always)]
+                |i, out, sum| {
+                    let (factor, exception) = (factor(sum.others), except(i, sum, &|j| out[j]));
+                    for e in &mut *out {
+                        *e *= factor;
+                    }
+                    if let Some((place, value)) = exception {
+                        out[place] = value;
+                    }
+                },
+            );
+        };
+        let blocks = a.as_slice().chunks(ROWS * cols).zip(out.chunks_mut(ROWS * cols));
+        for (block, (a, out)) in blocks.enumerate() {
+            rows.take(simd, a);
+            rows.scale_into(
+                simd,
+                out,
+                &factor,
+                #[inline(always)]
+                |i, sum, e| except(block * ROWS + i, sum, e),
+            );
+        }
+    }
 }
 
 /// [`exponential_rows`] without storing the exponentials: `row(i, sum)`, the same bits. `a` is
