@@ -12,6 +12,8 @@ mod matrix;
 mod number;
 pub mod product;
 mod scalar;
+mod scratch;
+mod sections;
 mod simd;
 mod threads;
 mod view;

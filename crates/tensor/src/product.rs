@@ -36,8 +36,6 @@ mod pack;
 mod pairs;
 mod part;
 mod rounded;
-mod scratch;
-mod split_k;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -47,6 +45,7 @@ mod vector;
 
 use pulp::Arch;
 
+use crate::sections::{self, sections};
 use crate::simd::arch;
 use crate::{Compute, MatrixView, MatrixViewMut, Precision, Scalar, Threads};
 #[cfg(target_arch = "x86_64")]
@@ -131,9 +130,10 @@ fn multiply_tiled<S: Scalar>(
     }
     let whole = Part::new(a, b, c.view_mut(), begin).along_longer_side();
     if whole.k > MAX_WHOLE
-        && let Some(sections) = split_k::sections(&whole)
+        && !whole.takes_dots()
+        && let Some(sections) = sections(c.rows().saturating_mul(c.cols()), whole.k)
     {
-        return split_k::multiply(&whole, sections, c.as_mut_slice(), begin, threads, run);
+        return multiply_sections(whole, sections, c, begin, threads, run);
     }
     let (m, n) = (whole.rows.len(), whole.cols.len());
     let parts = match threads.count() {
@@ -160,6 +160,42 @@ fn multiply_tiled<S: Scalar>(
         };
         run(&whole.within(rows, cols));
     });
+}
+
+/// The product from those of so many sections of its sums, each by `run`. (Not inlined: others would take
+/// longer.)
+#[inline(never)]
+fn multiply_sections<S: Scalar>(
+    whole: Part<S>,
+    sections: usize,
+    mut c: MatrixViewMut<'_, S>,
+    begin: Begin<'_, S>,
+    threads: &Threads,
+    run: impl Fn(&Part<S>) + Sync,
+) {
+    let (sums, terms) = (c.rows() * c.cols(), whole.k);
+    let members = threads.parts((c.rows() + c.cols()).saturating_mul(terms));
+    let (cols, c, whole) = (c.cols(), c.as_mut_slice(), Shared(whole));
+    sections::sum(
+        (sums, terms, sections),
+        threads,
+        members,
+        |inner, sums| {
+            let Shared(whole) = &whole;
+            run(&whole.over(inner, sums));
+        },
+        |sums| match begin {
+            Begin::Zero => c.copy_from_slice(sums),
+            Begin::Destination => sections::add(sums, c),
+            Begin::Row(row) => {
+                c.chunks_exact_mut(cols).for_each(|c| c.copy_from_slice(row));
+                sections::add(sums, c);
+            }
+            Begin::Subtract(eta) => {
+                c.iter_mut().zip(sums).for_each(|(c, &sum)| *c -= eta * sum);
+            }
+        },
+    );
 }
 
 /// A product that the members of a team share.

@@ -3,11 +3,12 @@
 use pulp::{Simd, WithSimd};
 
 use crate::product::{Lanes, Store};
+use crate::sections::{self, sections};
 use crate::simd::arch;
 use crate::{MatrixView, MatrixViewMut, Scalar, Threads};
 
 /// The sum of the rows of `m`: one value a column, `(1ᵀ M)_j = Σ_i M_ij`, that of the even `i` and that
-/// of the odd ones, each in their order.
+/// of the odd ones, each in their order; of more than 1,024 rows those of sections, in their order.
 ///
 /// # Panics
 /// If `sums` does not have one place a column.
@@ -42,7 +43,7 @@ pub fn sub_column_sums<S: Scalar>(eta: S, m: MatrixView<'_, S>, v: &mut [S], thr
 /// Columns that a thread must have at least.
 const MIN_COLS: usize = 16;
 
-/// Gives each thread some of the columns.
+/// Gives each thread some of the columns or, if they are few and long, of the rows.
 fn share<S: Scalar>(
     m: MatrixView<'_, S>,
     sums: &mut [S],
@@ -50,11 +51,30 @@ fn share<S: Scalar>(
     eta: Option<S>,
     threads: &Threads,
 ) {
-    let parts = threads.parts(m.rows() * m.cols()).min(m.cols() / MIN_COLS);
+    let (rows, cols) = (m.rows(), m.cols());
+    if let Some(sections) = sections(cols, rows) {
+        return sections::sum(
+            (cols, rows, sections),
+            threads,
+            threads.parts(rows * cols),
+            |rows, sums| {
+                let m = m.rows_range(rows);
+                arch().dispatch(ColumnSums { m, first: 0, sums, store: Store::Replace, eta: None });
+            },
+            |all| match (eta, store) {
+                (Some(eta), _) => {
+                    sums.iter_mut().zip(all).for_each(|(v, &sum)| *v -= eta * sum);
+                }
+                (None, Store::Replace) => sums.copy_from_slice(all),
+                (None, Store::Add) => sections::add(all, sums),
+            },
+        );
+    }
+    let parts = threads.parts(rows * cols).min(cols / MIN_COLS);
     if parts <= 1 {
         return arch().dispatch(ColumnSums { m, first: 0, sums, store, eta });
     }
-    let column = MatrixViewMut::new(sums, m.cols(), 1).expect("a column of sums");
+    let column = MatrixViewMut::new(sums, cols, 1).expect("a column of sums");
     threads.split_rows(column, parts, |first, sums| {
         arch().dispatch(ColumnSums { m, first, sums: sums.into_slice(), store, eta });
     });
@@ -229,9 +249,8 @@ mod tests {
     }
 
     #[test]
-    fn threads_share_the_columns_without_changing_a_bit() {
-        fn check<S: Scalar>() {
-            let (rows, cols) = if cfg!(miri) { (9, 40) } else { (3_001, 53) };
+    fn threads_share_columns_or_rows_without_changing_a_bit() {
+        fn check<S: Scalar>((rows, cols): (usize, usize)) {
             let m = Matrix::from_fn(rows, cols, |i, j| S::of(1.0 / (i * 7 + j + 1) as f64));
             let all = |threads: &Threads| {
                 let mut sums = [vec![S::nan(); cols], vec![S::of(0.3); cols], vec![S::one(); cols]];
@@ -242,11 +261,34 @@ mod tests {
             };
             let expected = all(&Threads::one());
             for threads in [2, 3, 4].map(|count| Threads::new(count).unwrap()) {
-                assert!(threads.parts(rows * cols) > 1 && cols / MIN_COLS > 1);
+                assert!(threads.parts(rows * cols) > 1);
+                assert!(cols / MIN_COLS > 1 || sections(cols, rows).is_some());
                 assert_eq!(all(&threads), expected, "{threads:?}");
             }
         }
-        check::<f32>();
-        check::<f64>();
+        let shapes = [(9, 40), (1_000, 53), (3_001, 53), (20_001, 3)];
+        // Miri takes minutes for the larger ones, which are too small to be shared elsewhere.
+        for shape in if cfg!(miri) { &shapes[..1] } else { &shapes[1..] } {
+            check::<f32>(*shape);
+            check::<f64>(*shape);
+        }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
+    fn sums_of_many_rows_are_right() {
+        for (rows, cols) in [(1_025, 1), (5_000, 4), (2_000, 40)] {
+            // Sums of small integers are exact in any order.
+            let m = Matrix::from_fn(rows, cols, |i, j| ((i * 3 + j) % 5) as f32 - 2.0);
+            let sum = |j| (0..rows).map(|i| m[(i, j)]).sum::<f32>();
+            let expected: Vec<f32> = (0..cols).map(sum).collect();
+            let mut found = vec![1.0; cols];
+            column_sums(m.view(), &mut found, Store::Add, &Threads::one());
+            assert!(found.iter().zip(&expected).all(|(found, sum)| *found == 1.0 + sum));
+            column_sums(m.view(), &mut found, Store::Replace, &Threads::one());
+            assert_eq!(found, expected);
+            sub_column_sums(2.0, m.view(), &mut found, &Threads::one());
+            assert!(found.iter().zip(&expected).all(|(found, sum)| *found == -sum));
+        }
     }
 }

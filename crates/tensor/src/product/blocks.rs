@@ -13,8 +13,8 @@ use super::destination::Start;
 use super::lanes::Lanes;
 use super::pack::{self, Packing};
 use super::part::Part;
-use super::scratch;
 use super::tile::{Left, MAX_ROWS, Panel, VECTORS, strips};
+use crate::scratch;
 
 /// How large blocks are.
 #[derive(Clone, Copy)]

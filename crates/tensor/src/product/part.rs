@@ -96,11 +96,18 @@ impl<T: Lanes> Part<T> {
         Self { rows, cols, ..self.clone() }
     }
 
-    /// The same elements, as sums over this range of the inner dimension alone.
-    pub(super) fn over(&self, inner: Range<usize>) -> Self {
-        debug_assert!(inner.end <= self.k, "a range of the inner dimension");
-        let (a, b) = (self.a.from(0, inner.start), self.b.from(inner.start, 0));
-        Self { a, b, k: inner.len(), ..self.clone() }
+    /// The sums over this range of the inner dimension alone, to a C of its own.
+    pub(super) fn over(&self, inner: Range<usize>, c: &mut [T]) -> Self {
+        let all = (self.rows.len() * self.cols.len(), self.k);
+        debug_assert!(c.len() == all.0 && inner.end <= all.1, "all of C, some of the sums");
+        Self {
+            a: self.a.from(0, inner.start),
+            b: self.b.from(inner.start, 0),
+            c: Destination { data: c.as_mut_ptr(), ..self.c },
+            k: inner.len(),
+            start: Start::Zero,
+            ..self.clone()
+        }
     }
 
     /// The same part, as `Cᵀ = Bᵀ Aᵀ` if C is so narrow that its rows would leave vectors mostly empty.

@@ -1,7 +1,7 @@
 //! Elements of products against chains written out.
 
 mod bf16;
-mod split_k;
+mod sections;
 
 use pulp::{Arch, Simd, WithSimd};
 

@@ -15,7 +15,7 @@ use super::lanes::Lanes;
 use super::pack::{self, Packing};
 use super::pairs::{Pairing, SIDE, TILE, VALUES, tile_of_columns, tile_of_rows, turn};
 use super::part::Part;
-use super::scratch;
+use crate::scratch;
 
 /// Rows and columns of C at a time: four tiles of it.
 pub(super) const BLOCK: usize = 2 * SIDE;

@@ -229,7 +229,9 @@ fn with_every_way(mut check: impl FnMut(Run<'_, f32>)) {
 fn spoil_rooms() {
     let bytes = if cfg!(miri) { 1 << 14 } else { 1 << 20 };
     // SAFETY: the room has so many bytes.
-    scratch::with(&scratch::PACKED, [bytes], |[room]| unsafe { room.write_bytes(0xff, bytes) });
+    crate::scratch::with(&crate::scratch::PACKED, [bytes], |[room]| unsafe {
+        room.write_bytes(0xff, bytes)
+    });
 }
 
 /// Shapes that end within tiles, pairs and blocks; for Miri, which takes its time, two.

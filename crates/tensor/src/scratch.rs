@@ -1,5 +1,5 @@
-//! Memory that each thread keeps for a product, so that a product allocates only while its
-//! thread has not yet met one as large.
+//! Memory that each thread keeps, so that a product or sum allocates only while its thread has not yet met one
+//! as large.
 
 use std::cell::Cell;
 use std::thread::LocalKey;
@@ -11,13 +11,13 @@ type Lines = Cell<Vec<Line>>;
 
 thread_local! {
     /// Of packed operands.
-    pub(super) static PACKED: Lines = const { Cell::new(Vec::new()) };
-    /// Of the sums of sections, whose products pack meanwhile.
-    pub(super) static SECTIONS: Lines = const { Cell::new(Vec::new()) };
+    pub(crate) static PACKED: Lines = const { Cell::new(Vec::new()) };
+    /// Of the sums of sections, during which products pack.
+    pub(crate) static SECTIONS: Lines = const { Cell::new(Vec::new()) };
 }
 
 /// Lends rooms of so many bytes each, initialised to whatever they hold, at multiples of 64 bytes.
-pub(super) fn with<const N: usize, R>(
+pub(crate) fn with<const N: usize, R>(
     lines: &'static LocalKey<Lines>,
     bytes: [usize; N],
     f: impl FnOnce([*mut u8; N]) -> R,

@@ -1,7 +1,7 @@
 //! Products whose sums are cut into sections.
 
 use super::*;
-use crate::product::split_k::{FEW_ELEMENTS, sections};
+use crate::sections::FEW_SUMS;
 
 fn begins<S: Scalar>(row: &[S]) -> [Begin<'_, S>; 4] {
     [Begin::Zero, Begin::Destination, Begin::Row(row), Begin::Subtract(S::of(2.0))]
@@ -62,23 +62,16 @@ fn sections_are_summed_by_themselves() {
         multiply(a, b, c.view_mut(), Begin::Zero, &Threads::one());
         c
     };
-    assert_eq!(of(5, 1).as_slice(), [1.0 + 1024.0 * half; 5]);
+    assert_eq!(of(5, 1).as_slice(), [1.0 + 768.0 * half; 5]);
 }
 
-/// Where elements are many, or sums short, a sum is one chain as before.
+/// Where sums are many, or short, each is one chain as before.
 #[test]
-#[cfg_attr(miri, ignore = "shapes alone; it would take minutes to make the matrices")]
-fn only_long_sums_of_few_elements_are_cut() {
-    let sections_of = |m, n, k| {
-        let (a, b) = (Matrix::<f32>::zeros(k, m), Matrix::zeros(k, n));
-        let mut c = Matrix::zeros(m, n);
-        let begin = Begin::Zero;
-        sections(&Part::new(operand(&a, true), operand(&b, false), c.view_mut(), begin))
-    };
-    assert_eq!(sections_of(4, 4, MAX_WHOLE), None);
-    assert_eq!(sections_of(4, 4, MAX_WHOLE + 1), Some(2));
-    assert_eq!(sections_of(4, 4, 5000), Some(9));
-    assert_eq!(sections_of(4, 4, 100_000), Some(64));
-    assert_eq!(sections_of(4, FEW_ELEMENTS / 4, MAX_WHOLE + 1), Some(2));
-    assert_eq!(sections_of(4, FEW_ELEMENTS / 4 + 1, MAX_WHOLE + 1), None);
+fn only_long_sums_are_cut_and_if_they_are_few() {
+    assert_eq!(sections(16, MAX_WHOLE), None);
+    assert_eq!(sections(16, MAX_WHOLE + 1), Some(2));
+    assert_eq!(sections(16, 5000), Some(8));
+    assert_eq!(sections(16, 1_000_000), Some(64));
+    assert_eq!(sections(FEW_SUMS, MAX_WHOLE + 1), Some(2));
+    assert_eq!(sections(FEW_SUMS + 1, MAX_WHOLE + 1), None);
 }
