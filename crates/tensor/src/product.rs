@@ -65,7 +65,7 @@ pub enum Store {
     Add,
 }
 
-/// The longest sums that [`sub_mul_tn`] subtracts as a whole.
+/// The longest sums that are never cut, and that [`sub_mul_tn`] subtracts as a whole.
 pub const MAX_WHOLE: usize = 1024;
 
 /// What a product starts from, or that it is subtracted.
@@ -407,7 +407,7 @@ pub fn mul_tn<S: Scalar>(
 /// descent, `W ← W − η ∇_W L`, whose gradient is never stored.
 ///
 /// For `k` up to [`MAX_WHOLE`] the bits are those of [`mul_tn`], each element of which is then multiplied
-/// with η and subtracted; a longer sum is subtracted in parts.
+/// with η and subtracted; a longer sum may be subtracted in parts.
 ///
 /// # Panics
 /// If the shapes do not fit.

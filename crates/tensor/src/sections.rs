@@ -22,7 +22,7 @@ const UNIT: usize = 16;
 /// bits would depend on them.
 #[inline]
 pub(crate) fn sections(sums: usize, terms: usize) -> Option<usize> {
-    let cut = terms > MAX_WHOLE && sums <= FEW_SUMS;
+    let cut = terms > MAX_WHOLE && (1..=FEW_SUMS).contains(&sums);
     // A power of two, of which threads mostly have the same number.
     cut.then(|| 1 << (terms / SECTION).min(MAX_SECTIONS).ilog2())
 }

@@ -74,4 +74,5 @@ fn only_long_sums_are_cut_and_if_they_are_few() {
     assert_eq!(sections(16, 1_000_000), Some(64));
     assert_eq!(sections(FEW_SUMS, MAX_WHOLE + 1), Some(2));
     assert_eq!(sections(FEW_SUMS + 1, MAX_WHOLE + 1), None);
+    assert_eq!(sections(0, 5000), None);
 }
