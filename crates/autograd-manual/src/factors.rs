@@ -78,7 +78,7 @@ impl<S: Scalar> Network<S> {
     /// slice of `gradient`, which is as long as θ, with theirs.
     ///
     /// Of up to [`MAX_WHOLE`](chainrule_tensor::product::MAX_WHOLE) examples the bits are those of a
-    /// gradient that is stored, multiplied with η and subtracted; of more, sums are subtracted in
+    /// gradient that is stored, multiplied with η and subtracted; of more, sums may be subtracted in
     /// parts. Nothing looks at the values: a NaN in the gradient is a NaN in θ.
     ///
     /// # Errors

@@ -46,6 +46,7 @@ fn after_the_first_step_nothing_is_allocated() {
         (&[257, 513, 65, 10], 129),
         (&[4, 3, 2], 5),
         (&[1, 1], 1),
+        (&[7, 20, 3], 5_000),
     ] {
         let mut network = network(sizes, &mut rng);
         let x = Matrix::from_fn(batch, sizes[0], |i, j| ((i * 7 + j * 3) % 11) as f32 / 11.0);

@@ -79,6 +79,7 @@ fn any_number_of_threads_gives_the_same_bits() {
         (&[257, 513, 65, 10], 33),
         (&[511, 1023, 17], 63),
         (&[1000, 16], 257),
+        (&[7, 20, 3], 5_000),
     ] {
         same_bits::<f32>(sizes, batch, Precision::F32);
         same_bits::<f32>(sizes, batch, Precision::Bf16);

@@ -132,6 +132,11 @@ impl CrossEntropy {
         self.class_weights.as_ref().map_or(1.0, |weights| weights[class])
     }
 
+    /// Whether it has no option but the reduction.
+    fn is_plain(&self) -> bool {
+        self.class_weights.is_none() && self.ignore_index.is_none() && self.label_smoothing == 0.0
+    }
+
     /// Checks everything; what the sum over the examples is multiplied with.
     fn scale<S: Scalar>(
         &self,
@@ -182,7 +187,6 @@ impl CrossEntropy {
         Terms {
             weights,
             smoothed: self.label_smoothing > 0.0,
-            plain: weights.is_none() && self.label_smoothing == 0.0,
             kept: S::of(1.0 - self.label_smoothing),
             share: S::of(self.label_smoothing / classes as f64),
             spread: S::of(self.label_smoothing / classes as f64 * total_weight),
@@ -196,8 +200,6 @@ impl CrossEntropy {
 struct Terms<'a, S> {
     weights: Option<&'a [f64]>,
     smoothed: bool,
-    /// Neither weights nor smoothing.
-    plain: bool,
     /// `1 − ε`.
     kept: S,
     /// `ε/K`.
@@ -234,7 +236,7 @@ impl<S: Scalar> Terms<'_, S> {
         let factor = (hard + self.spread * scale) / (one + others);
         let share = self.share * scale;
         if !self.smoothed {
-            let wrong = wrong(others, e[class]);
+            let wrong = sum_without(others, e[class]);
             for e in &mut *e {
                 *e *= factor;
             }
@@ -297,7 +299,7 @@ impl<S: Scalar> Terms<'_, S> {
 /// `Σ_{j≠ℓ} e_j` of the exponentials whose sum is `1 + others`, of which that of the class is `e`:
 /// `ŷ_ℓ − 1 = −Σ_{j≠ℓ} e_j / Σ_j e_j` keeps its digits where `ŷ_ℓ` is nearly 1.
 #[inline(always)]
-fn wrong<S: Scalar>(others: S, e: S) -> S {
+fn sum_without<S: Scalar>(others: S, e: S) -> S {
     others + (S::one() - e)
 }
 
@@ -340,7 +342,7 @@ impl<S: Scalar> Loss<S> for CrossEntropy {
         let (terms, factor) = (self.row_terms(output.cols()), S::of(scale));
         let mut total = 0.0;
         match targets {
-            Targets::Classes(labels) if terms.plain && self.ignore_index.is_none() => {
+            Targets::Classes(labels) if self.is_plain() => {
                 let a = output.as_slice();
                 kernels::scaled_exponential_rows(
                     output,
@@ -352,7 +354,7 @@ impl<S: Scalar> Loss<S> for CrossEntropy {
                         let class = labels[i];
                         total += ((max - a[i * output.cols() + class]) + ln_sum).as_f64();
                         let factor = factor / (S::one() + others);
-                        Some((class, -factor * wrong(others, e(class))))
+                        Some((class, -factor * sum_without(others, e(class))))
                     },
                 );
             }

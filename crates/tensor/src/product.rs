@@ -10,13 +10,13 @@
 //! Every element of a product of more than a few rows is one chain over `k`, in that order: of fused
 //! multiply-adds where the processor has them on vectors (AVX2, AVX-512, NEON), elsewhere of products
 //! and sums; `A Bᵀ` of one to four rows, and `A` times one column, take interleaved parts of the sum
-//! instead. Sums of more than [`MAX_WHOLE`] terms, where there are no more than 4,096 of them, are cut into
-//! sections, each such a chain, which are then added in order. Threads share a product by parts of its output or by
+//! instead. Of a small output, sums of more than [`MAX_WHOLE`] terms (but for such dot products) are cut into
+//! sections, each a chain, which are then added in order. Threads share a product by parts of its output or by
 //! those sections, which its shape alone decides, so the bits do not depend on the number of threads. (Another
 //! instruction set may round differently.)
 //!
 //! With [`Precision::Bf16`] the factors of `f32` products are rounded to bf16 while they are packed.
-//! Every element then is the chain over `k` of the rounded factors' products, by fused operations on
+//! Every element, or section of one, then is the chain over `k` of the rounded factors' products, by fused operations on
 //! `f32` or, where the processor has them, by instructions that add two products at a time. With AMX 32
 //! products at a time are summed first (those in even places, those in odd ones, and both), the chain of these
 //! begins at 0, and after at most [`MAX_WHOLE`] terms, and in the end, it goes to what C starts from.
@@ -45,7 +45,7 @@ mod vector;
 
 use pulp::Arch;
 
-use crate::sections::{self, sections};
+use crate::sections::Sections;
 use crate::simd::arch;
 use crate::{Compute, MatrixView, MatrixViewMut, Precision, Scalar, Threads};
 #[cfg(target_arch = "x86_64")]
@@ -116,7 +116,7 @@ const MIN_WORK_PER_THREAD: usize = 1 << 18;
 const MIN_BLOCK: usize = 16;
 
 /// The product by tiles, each part by `run`; each thread takes a range of its columns or, if there
-/// are fewer, rows.
+/// are fewer, rows, or some sections of its sums.
 fn multiply_tiled<S: Scalar>(
     a: Operand<'_, S>,
     b: Operand<'_, S>,
@@ -129,18 +129,19 @@ fn multiply_tiled<S: Scalar>(
         return;
     }
     let whole = Part::new(a, b, c.view_mut(), begin).along_longer_side();
+    let (m, n) = (whole.rows.len(), whole.cols.len());
+    let most_parts = m.max(n) / MIN_BLOCK;
     if whole.k > MAX_WHOLE
         && !whole.takes_dots()
-        && let Some(sections) = sections(c.rows().saturating_mul(c.cols()), whole.k)
+        && let Some(sections) = Sections::of(m.saturating_mul(n), whole.k, most_parts)
     {
         return multiply_sections(whole, sections, c, begin, threads, run);
     }
-    let (m, n) = (whole.rows.len(), whole.cols.len());
     let parts = match threads.count() {
         1 => 1,
         count => {
             let work = m.saturating_mul(n).saturating_mul(whole.k);
-            (work / MIN_WORK_PER_THREAD).min(m.max(n) / MIN_BLOCK).clamp(1, count)
+            (work / MIN_WORK_PER_THREAD).min(most_parts).clamp(1, count)
         }
     };
     if parts == 1 {
@@ -162,46 +163,29 @@ fn multiply_tiled<S: Scalar>(
     });
 }
 
-/// The product from those of so many sections of its sums, each by `run`. (Not inlined: others would take
-/// longer.)
+/// The product in sections of its sums, each by `run`. (Not inlined: others would take longer.)
 #[inline(never)]
 fn multiply_sections<S: Scalar>(
     whole: Part<S>,
-    sections: usize,
+    sections: Sections,
     mut c: MatrixViewMut<'_, S>,
     begin: Begin<'_, S>,
     threads: &Threads,
     run: impl Fn(&Part<S>) + Sync,
 ) {
-    let (sums, terms) = (c.rows() * c.cols(), whole.k);
-    let members = threads.parts((c.rows() + c.cols()).saturating_mul(terms));
-    let (cols, c, whole) = (c.cols(), c.as_mut_slice(), Shared(whole));
-    sections::sum(
-        (sums, terms, sections),
-        threads,
-        members,
-        |inner, sums| {
-            let Shared(whole) = &whole;
-            run(&whole.over(inner, sums));
-        },
-        |sums| match begin {
-            Begin::Zero => c.copy_from_slice(sums),
-            Begin::Destination => sections::add(sums, c),
-            Begin::Row(row) => {
-                c.chunks_exact_mut(cols).for_each(|c| c.copy_from_slice(row));
-                sections::add(sums, c);
-            }
-            Begin::Subtract(eta) => {
-                c.iter_mut().zip(sums).for_each(|(c, &sum)| *c -= eta * sum);
-            }
-        },
-    );
+    let members = threads.parts((c.rows() + c.cols()).saturating_mul(whole.k));
+    let whole = Shared(whole);
+    sections.sum(c.as_mut_slice(), begin, (threads, members), |inner, sums| {
+        let Shared(whole) = &whole;
+        run(&whole.over(inner, sums));
+    });
 }
 
 /// A product that the members of a team share.
 struct Shared<S>(Part<S>);
 
-// SAFETY: the operands are only read, and each member writes to rows or columns of its own.
+// SAFETY: the operands are only read, and each member writes to rows or columns of its own or, in sections, to
+// sums of its own.
 unsafe impl<S: Scalar> Sync for Shared<S> {}
 
 /// The products of one element type, compiled in this crate for both; use [`mul_nt`], [`mul_nn`],

@@ -93,6 +93,13 @@ pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     )
 }
 
+/// Whether a multiplication and an addition are one operation on these vectors: of those that pulp is built with
+/// here, AVX2's (with FMA), AVX-512's and NEON's.
+#[inline(always)]
+pub(crate) fn is_fused<V: Simd>() -> bool {
+    V::F32_LANES > 1
+}
+
 /// As [`vectorised`], for an `f` that is told whether a multiplication and an addition are one operation
 /// there (`mul_add` of a number; elsewhere it is the call of a function). The compiler knows which.
 #[inline]
@@ -103,8 +110,7 @@ pub(crate) fn with_vectors<R>(f: impl FnOnce(bool) -> R) -> R {
 
         #[inline(always)]
         fn with_simd<V: Simd>(self, _: V) -> R {
-            // Of those that pulp is built with here, AVX2's (with FMA), AVX-512's and NEON's.
-            (self.0)(V::F32_LANES > 1)
+            (self.0)(is_fused::<V>())
         }
     }
     arch().dispatch(Run(f))

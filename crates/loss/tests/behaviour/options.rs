@@ -170,3 +170,26 @@ fn each_loss_says_which_output_function_it_applies() {
         assert_eq!(loss.output_function(), expected, "{name}");
     }
 }
+
+/// Without options the cross-entropy is worked out by another way, rows of up to 15 classes by a third.
+#[test]
+fn weights_of_one_have_the_bits_of_no_weights() {
+    for classes in 2..=17 {
+        let weighted = CrossEntropy::new().with_class_weights(vec![1.0; classes]).unwrap();
+        for rows in 1..=17 {
+            let logits = Matrix::from_fn(rows, classes, |i, j| ((i * 7 + j * 5) % 23) as f32 / 3.0);
+            let labels: Vec<usize> = (0..rows).map(|i| i % classes).collect();
+            let bits = |loss: &CrossEntropy| {
+                let mut gradient = Matrix::zeros(rows, classes);
+                let targets = Targets::Classes(&labels);
+                let value =
+                    loss.value_and_gradient(logits.view(), targets, gradient.view_mut()).unwrap();
+                assert_eq!(loss.value(logits.view(), targets).unwrap(), value);
+                let numbers = gradient.as_slice().iter().chain([&value]);
+                numbers.map(|x| x.to_bits()).collect::<Vec<u32>>()
+            };
+            let expected = bits(&weighted);
+            assert_eq!(bits(&CrossEntropy::new()), expected, "{rows} rows, {classes} classes");
+        }
+    }
+}

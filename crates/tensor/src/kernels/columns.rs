@@ -2,14 +2,14 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::product::{Lanes, Store};
-use crate::sections::{self, sections};
+use crate::product::{Begin, Lanes, Store};
+use crate::sections::Sections;
 use crate::simd::arch;
 use crate::{MatrixView, MatrixViewMut, Scalar, Threads};
 
 /// The sum of the rows of `m`: one value a column, `(1ᵀ M)_j = Σ_i M_ij`, that of the even `i` and that
-/// of the odd ones, each in their order; of more than 1,024 rows of up to 4,096 columns those of sections, in
-/// their order.
+/// of the odd ones, each in their order. Of few columns of many rows ([`MAX_WHOLE`](crate::product::MAX_WHOLE)
+/// and more) it is the sum of those of sections, in their order.
 ///
 /// # Panics
 /// If `sums` does not have one place a column.
@@ -44,7 +44,7 @@ pub fn sub_column_sums<S: Scalar>(eta: S, m: MatrixView<'_, S>, v: &mut [S], thr
 /// Columns that a thread must have at least.
 const MIN_COLS: usize = 16;
 
-/// Gives each thread some of the columns or, if they are few and long, of the rows.
+/// Gives each thread some of the columns or, if they are few and long, sections of them.
 fn share<S: Scalar>(
     m: MatrixView<'_, S>,
     sums: &mut [S],
@@ -53,23 +53,13 @@ fn share<S: Scalar>(
     threads: &Threads,
 ) {
     let (rows, cols) = (m.rows(), m.cols());
-    if let Some(sections) = sections(cols, rows) {
-        return sections::sum(
-            (cols, rows, sections),
-            threads,
-            threads.parts(rows * cols),
-            |rows, sums| {
-                let m = m.rows_range(rows);
-                arch().dispatch(ColumnSums { m, first: 0, sums, store: Store::Replace, eta: None });
-            },
-            |all| match (eta, store) {
-                (Some(eta), _) => {
-                    sums.iter_mut().zip(all).for_each(|(v, &sum)| *v -= eta * sum);
-                }
-                (None, Store::Replace) => sums.copy_from_slice(all),
-                (None, Store::Add) => sections::add(all, sums),
-            },
-        );
+    if let Some(sections) = Sections::of(cols, rows, cols / MIN_COLS) {
+        let begin = eta.map_or(store.into(), Begin::Subtract);
+        let members = threads.parts(rows * cols);
+        return sections.sum(sums, begin, (threads, members), |rows, sums| {
+            let m = m.rows_range(rows);
+            arch().dispatch(ColumnSums { m, first: 0, sums, store: Store::Replace, eta: None });
+        });
     }
     let parts = threads.parts(rows * cols).min(cols / MIN_COLS);
     if parts <= 1 {
@@ -263,7 +253,7 @@ mod tests {
             let expected = all(&Threads::one());
             for threads in [2, 3, 4].map(|count| Threads::new(count).unwrap()) {
                 assert!(threads.parts(rows * cols) > 1);
-                assert!(cols / MIN_COLS > 1 || sections(cols, rows).is_some());
+                assert!(cols / MIN_COLS > 1 || Sections::of(cols, rows, 0).is_some());
                 assert_eq!(all(&threads), expected, "{threads:?}");
             }
         }

@@ -6,7 +6,7 @@ use pulp::{Simd, WithSimd};
 
 use super::elementwise::{Formula, each_element, of_one};
 use super::{LANES, fold_lanes, sum_lanes};
-use crate::simd::{arch, with_vectors};
+use crate::simd::{arch, is_fused, with_vectors};
 use crate::{MatrixView, MatrixViewMut, Number, Scalar, math};
 use short_rows::{ROWS, ShortRows};
 
@@ -120,12 +120,12 @@ fn blocks_of_rows<S: Scalar>(
 
 /// [`exponential_rows`], each times `factor(others)` ([`RowSum::others`]) but for one place of each row, if
 /// `except(i, sum, e)` gives one, and what goes there; `e(j)` is an exponential. Short rows are worked out
-/// together, down their columns.
+/// together, down their columns; `factor` must take any number, as it may be asked for rows that there are not.
 ///
 /// Mark the closures `#[inline(always)]`, as there.
 ///
 /// # Panics
-/// If the shapes differ, or a row does not have the place.
+/// If the shapes differ, or a row does not have the place, or the `j` of `e(j)`.
 ///
 /// ```
 /// use chainrule_tensor::{Matrix, kernels::scaled_exponential_rows};
@@ -166,7 +166,7 @@ where
         let (cols, out) = (a.cols(), out.as_mut_slice());
         let Some(mut rows) = ShortRows::of(cols) else {
             return blocks_of_rows(
-                V::F32_LANES > 1,
+                is_fused::<V>(),
                 a.as_slice(),
                 out,
                 cols.max(1),
