@@ -7,6 +7,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::arithmetic::Plain;
 use super::blocks::Sizes;
+use super::part::Part;
 use super::*;
 use crate::Matrix;
 

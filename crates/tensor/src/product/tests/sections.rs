@@ -1,6 +1,7 @@
 //! Products whose sums are cut into sections.
 
 use super::*;
+use crate::product::share::MIN_BLOCK;
 use crate::sections::{FEW_SUMS, Sections};
 
 fn begins<S: Scalar>(row: &[S]) -> [Begin<'_, S>; 4] {
