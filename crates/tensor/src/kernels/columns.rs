@@ -8,8 +8,8 @@ use crate::simd::arch;
 use crate::{MatrixView, MatrixViewMut, Scalar, Threads};
 
 /// The sum of the rows of `m`: one value a column, `(1ᵀ M)_j = Σ_i M_ij`, that of the even `i` and that
-/// of the odd ones, each in their order. Of few columns of many rows ([`MAX_WHOLE`](crate::product::MAX_WHOLE)
-/// and more) it is the sum of those of sections, in their order.
+/// of the odd ones, each in their order. Of few columns of more than
+/// [`MAX_WHOLE`](crate::product::MAX_WHOLE) rows it is the sum of those of sections, in their order.
 ///
 /// # Panics
 /// If `sums` does not have one place a column.

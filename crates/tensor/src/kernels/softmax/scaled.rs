@@ -10,7 +10,7 @@ use crate::{MatrixView, MatrixViewMut, Scalar};
 /// [`exponential_rows`](super::exponential_rows), each times `factor(others)` ([`RowSum::others`]) but for one
 /// place of each row, if `except(i, sum, e)` gives one, and what goes there; `e(j)` is an exponential. Short rows
 /// are worked out together, down their columns; `factor` must take any number, as it may be asked for rows that
-/// there are not.
+/// there are not. `a` and `out` are (examples × classes).
 ///
 /// Mark the closures `#[inline(always)]`, as there.
 ///
