@@ -36,6 +36,7 @@ mod pack;
 mod pairs;
 mod part;
 mod rounded;
+mod shape;
 mod share;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,8 @@ use super::destination::Start;
 use super::lanes::Lanes;
 use super::pack::{self, Packing};
 use super::part::Part;
-use super::tile::{Left, MAX_ROWS, Panel, VECTORS, strips};
+use super::shape::{PACKED_ROWS, is_panel, most_vectors, panels, strips};
+use super::tile::{Left, Panel};
 use crate::scratch;
 
 /// How large blocks are.
@@ -32,7 +33,7 @@ pub(super) struct Sizes {
 /// So deep that reading and writing C between blocks does not count, while a panel of B stays in a
 /// second-level cache, and so do the fewer rows of A, in half of it; the others, and B's columns,
 /// have a share of a last-level cache. The depth is a promise, too: what sums up to it are subtracted as.
-const SIZES: Sizes = Sizes { depth: MAX_WHOLE, cols: 2048, stream: 4 << 20, rows: 256 << 10 };
+const SIZES: Sizes = Sizes { depth: MAX_WHOLE, cols: 2048, stream: 4 << 20, rows: 1 << 20 };
 /// Rows of B that lie far apart are packed if more strips of rows than this use them, columns of A if
 /// more panels than this do.
 const FEW: usize = 3;
@@ -79,13 +80,13 @@ fn lanes<P: Packing>() -> usize {
 /// Columns of a whole panel.
 #[inline(always)]
 fn width<P: Packing>() -> usize {
-    VECTORS * lanes::<P>()
+    most_vectors::<P::Arithmetic>() * lanes::<P>()
 }
 
 /// How wide a panel of so many columns is: whole vectors.
 #[inline(always)]
 fn panel_width<P: Packing>(cols: usize) -> usize {
-    if cols <= lanes::<P>() { lanes::<P>() } else { width::<P>() }
+    cols.next_multiple_of(lanes::<P>())
 }
 
 impl<T: Lanes> Part<T> {
@@ -104,7 +105,7 @@ impl<T: Lanes> Part<T> {
         }
         // Of `A Bᵀ` either can be the one that is packed: better the smaller one.
         let smaller_a = !P::NEEDED && self.a.col == 1 && self.b.row == 1 && m < n;
-        if smaller_a && m.is_multiple_of(width::<P>()) {
+        if smaller_a && m.is_multiple_of(2 * lanes::<P>()) {
             self.transposed().blocks(how, sizes);
         } else {
             self.blocks(how, sizes);
@@ -115,14 +116,14 @@ impl<T: Lanes> Part<T> {
     /// many strips use them.
     #[inline(always)]
     fn packing_b_pays(&self, depth: usize) -> bool {
-        self.rows.len() > FEW * MAX_ROWS && is_far::<T>(self.b.row, depth)
+        self.rows.len() > FEW * PACKED_ROWS && is_far::<T>(self.b.row, depth)
     }
 
     /// Whether it is one panel of B that need not be packed.
     #[inline(always)]
     fn is_one_panel<P: Packing>(&self) -> bool {
         let n = self.cols.len();
-        let whole = n == lanes::<P>() || n == width::<P>();
+        let whole = is_panel::<P::Arithmetic>(n) && n.is_multiple_of(lanes::<P>());
         whole && self.b.row != 1 && !self.packing_b_pays(self.k)
     }
 
@@ -201,7 +202,7 @@ impl<T: Lanes> Part<T> {
                 height,
             };
             // One panel again, packed.
-            if n <= width && self.k <= depth && a_room == 0 && height == m {
+            if is_panel::<P::Arithmetic>(n) && self.k <= depth && a_room == 0 && height == m {
                 // SAFETY: there is room for it, since a panel of whole vectors that is not packed was
                 // multiplied above.
                 return unsafe {
@@ -258,7 +259,7 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
                     if self.pack_b && block.start == rows.start {
                         self.fill_b(how, group.clone(), inner.clone());
                     }
-                    for j in blocks_of(group.clone(), width::<P>()) {
+                    for j in panels::<P::Arithmetic>(group.clone()) {
                         let (b, b_step) = self.panel(how, &group, &j, &inner);
                         let i = block.start;
                         let a = if self.pack_a {
@@ -331,7 +332,7 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
             #[inline(always)]
             move || {
                 for piece in blocks_of(inner.clone(), at_a_time) {
-                    for j in blocks_of(cols.clone(), width::<P>()) {
+                    for j in panels::<P::Arithmetic>(cols.clone()) {
                         let width = panel_width::<P>(j.len());
                         let before = (piece.start - inner.start) / P::Arithmetic::VALUES;
                         // SAFETY: by the caller.
@@ -363,7 +364,7 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
         how.arithmetic().vectorize(
             #[inline(always)]
             move || {
-                for i in strips(rows.len()) {
+                for i in strips(rows.len(), PACKED_ROWS) {
                     let height = i.len();
                     // SAFETY: by the caller.
                     unsafe {

@@ -10,6 +10,9 @@ use super::lanes::Lanes;
 
 /// Elements of a row that become factors at a time.
 pub(super) const LINE: usize = 8;
+/// Blocks along the inner dimension that are turned before the neighbouring columns are: as many as a line of
+/// the cache holds.
+const TURNS: usize = 4;
 /// How many factors may be written beyond the last row of a copy.
 pub(super) const SPILL: usize = LINE;
 
@@ -189,31 +192,29 @@ pub(super) unsafe fn transposed<P: Packing>(
 ) {
     let side = P::Element::SIDE;
     // In factors.
-    let whole = k / (side * P::Arithmetic::VALUES) * side;
-    // From the last block on: the rows of one may reach into the first columns of the next row,
-    // which come later.
-    for block in (0..cols.div_ceil(side)).rev() {
-        let j = block * side;
-        let height = side.min(cols - j);
-        // SAFETY: as promised by the caller.
-        unsafe {
-            let (from, to) = (b.add(j * b_row), panel.add(j));
-            for q in (0..whole).step_by(side) {
-                how.turn(
-                    from.add(q * P::Arithmetic::VALUES),
-                    b_row,
-                    height,
-                    to.add(q * width),
-                    width,
-                );
-            }
-            for q in whole..k.div_ceil(P::Arithmetic::VALUES) {
-                let p = q * P::Arithmetic::VALUES;
-                for i in 0..height {
-                    let values = P::Arithmetic::VALUES.min(k - p);
-                    *to.add(q * width + i) = how.factor(from.add(i * b_row + p), 1, values);
+    let (whole, all) =
+        (k / (side * P::Arithmetic::VALUES) * side, k.div_ceil(P::Arithmetic::VALUES));
+    for piece in (0..whole).step_by(TURNS * side).map(|q| q..whole.min(q + TURNS * side)) {
+        // From the last block on: the rows of one may reach into the first columns of the next row,
+        // which come later.
+        for block in (0..cols.div_ceil(side)).rev() {
+            let j = block * side;
+            let height = side.min(cols - j);
+            for q in piece.clone().step_by(side) {
+                // SAFETY: as promised by the caller.
+                unsafe {
+                    let from = b.add(j * b_row + q * P::Arithmetic::VALUES);
+                    how.turn(from, b_row, height, panel.add(q * width + j), width);
                 }
             }
+        }
+    }
+    for q in whole..all {
+        let p = q * P::Arithmetic::VALUES;
+        let values = P::Arithmetic::VALUES.min(k - p);
+        for j in 0..cols {
+            // SAFETY: as promised by the caller.
+            unsafe { *panel.add(q * width + j) = how.factor(b.add(j * b_row + p), 1, values) };
         }
     }
 }

@@ -60,7 +60,7 @@ fn one_chain_an_element<S: Scalar>(
         (32, 40, 6),
         (2, 66, 1),
     ];
-    let large = [(200, 70, 600), (33, 2100, 40)];
+    let large = [(200, 70, 600), (33, 2100, 40), (23, 175, 30)];
     let all = shapes.into_iter().chain(large);
     // Miri takes minutes for the larger ones.
     for (m, n, k) in all.filter(|(m, n, k)| !cfg!(miri) || m * n * k < 200) {
@@ -106,7 +106,7 @@ fn instruction_sets() -> Vec<(Arch, bool)> {
 }
 
 /// Blocks so small that even small shapes are cut, and of at least two panels of the widest vectors.
-const SMALL: Sizes = Sizes { depth: 4, cols: 64, stream: 0, rows: 64 };
+const SMALL: Sizes = Sizes { depth: 4, cols: 128, stream: 0, rows: 64 };
 
 /// A part that is cut so.
 struct Cut<'a, S>(&'a Part<S>);
@@ -136,6 +136,33 @@ fn every_element_is_one_chain() {
     }
     check::<f32>();
     check::<f64>();
+}
+
+/// Strips of every height, and panels of every width.
+#[test]
+fn every_size_of_tiles_is_right() {
+    fn check<S: Scalar>(arch: Arch, most: (usize, usize)) {
+        let k = 5;
+        for (m, n) in (1..=most.0).flat_map(|m| (1..=most.1).map(move |n| (m, n))) {
+            let (a, b) = (integers::<S>(m, k), integers::<S>(k, n));
+            let (a_turned, mut c) = (a.transpose(), Matrix::zeros(m, n));
+            let element = |i, j| (0..k).fold(S::zero(), |sum, p| sum + a[(i, p)] * b[(p, j)]);
+            let expected = Matrix::from_fn(m, n, element);
+            for a in [operand(&a, false), operand(&a_turned, true)] {
+                for turned in [false, true] {
+                    let part = Part::new(a, operand(&b, false), c.view_mut(), Begin::Zero);
+                    let part = if turned { part.transposed() } else { part };
+                    arch.dispatch(&part);
+                    assert_eq!(c, expected, "{m}×{n} {turned}");
+                }
+            }
+        }
+    }
+    for (arch, _) in instruction_sets() {
+        let most = if cfg!(miri) { (7, 3) } else { (17, 70) };
+        check::<f32>(arch, most);
+        check::<f64>(arch, most);
+    }
 }
 
 /// Subtracted is what would have been stored; where the sum is cut, all its parts are.

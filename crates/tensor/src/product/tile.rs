@@ -1,39 +1,9 @@
 //! The innermost loop: a few rows and vectors of a product, held in registers.
 
-use std::ops::Range;
-
 use super::arithmetic::{Arithmetic, Sums};
 use super::destination::{Destination, Start, load, store, store_columns};
 use super::lanes::Lanes;
-
-/// The most rows of a tile.
-pub(super) const MAX_ROWS: usize = 6;
-/// Vectors in a row of a tile.
-pub(super) const VECTORS: usize = 2;
-/// Steps along the inner dimension at a time in tiles of this many rows, so that few instructions but the
-/// multiplications are left: a core whose other hardware thread is busy starts half as many. Tiles of few
-/// rows wait for their sums anyway. (With 8 the compiler keeps sums in memory.)
-const fn unrolled(rows: usize) -> usize {
-    if rows < 4 { 1 } else { 4 }
-}
-
-/// `rows` cut into strips, each at most `MAX_ROWS` high and the last two of nearly equal height.
-/// (Without division, which would cost more than a small tile.)
-#[inline(always)]
-pub(super) fn strips(rows: usize) -> impl Iterator<Item = Range<usize>> {
-    let mut start = 0;
-    std::iter::from_fn(move || {
-        let left = rows - start;
-        let height = match left {
-            0 => return None,
-            _ if left <= MAX_ROWS => left,
-            _ if left < 2 * MAX_ROWS => left.div_ceil(2),
-            _ => MAX_ROWS,
-        };
-        start += height;
-        Some(start - height..start)
-    })
-}
+use super::shape::{PACKED_ROWS, most_rows, most_vectors, strips, unrolled};
 
 /// The rows of A that a panel is multiplied with, in factors `F`.
 #[derive(Clone, Copy)]
@@ -44,8 +14,8 @@ pub(super) enum Left<F> {
     Packed(*const F),
 }
 
-/// `C = start + A B`, or `C − η A B`, for a panel of C: `rows` × (at most `VECTORS` vectors), over `k`
-/// factors.
+/// `C = start + A B`, or `C − η A B`, for a panel of C: `rows` × (1, 2 or 4 vectors, the last of them whole or
+/// not), over `k` factors.
 ///
 /// Every element is one chain of sums in the order of `k`, so that its bits depend on nothing but
 /// its own operands: not on the tile, nor on the width of a vector.
@@ -64,27 +34,41 @@ pub(super) struct Panel<F, T> {
 
 impl<F: Copy, T: Lanes> Panel<F, T> {
     /// # Safety
-    /// The pointers must be valid as their fields say, `cols` within `1..=VECTORS * lanes`, and
-    /// nothing else may write to the panel meanwhile.
+    /// The pointers must be valid as their fields say, `cols` be such as [`panels`](super::shape::panels)
+    /// makes, and nothing else may write to the panel meanwhile.
     #[inline(always)]
     pub(super) unsafe fn run<R>(&self, how: R)
     where
         R: Arithmetic<Factor = F, Element = T>,
     {
-        // Either rows or columns of A are side by side in memory; the compiler is told which. (Factors of
-        // several elements are always packed.)
-        let unit = match self.a {
-            Left::Strided { row, .. } => row == 1 || R::VALUES > 1,
-            Left::Packed(_) => true,
-        };
-        let narrow = self.cols <= T::lanes::<R::Simd>();
+        // Either rows or columns of A are side by side in memory; the compiler is told which.
+        let along_rows = matches!(self.a, Left::Strided { row, .. } if row != 1);
         // SAFETY: as promised by the caller.
         unsafe {
-            match (narrow, unit) {
-                (true, true) => self.strips::<R, 1, true>(how),
-                (true, false) => self.strips::<R, 1, false>(how),
-                (false, true) => self.strips::<R, VECTORS, true>(how),
-                (false, false) => self.strips::<R, VECTORS, false>(how),
+            if const { R::VALUES > 1 } || !along_rows {
+                self.of_width::<R, true>(how);
+            } else {
+                self.of_width::<R, false>(how);
+            }
+        }
+    }
+
+    /// A panel of which the compiler knows whether rows of A are side by side.
+    ///
+    /// # Safety
+    /// As [`Panel::run`].
+    #[inline(always)]
+    unsafe fn of_width<R, const UNIT: bool>(&self, how: R)
+    where
+        R: Arithmetic<Factor = F, Element = T>,
+    {
+        // SAFETY: as promised by the caller.
+        unsafe {
+            match self.cols.div_ceil(T::lanes::<R::Simd>()) {
+                1 => self.strips::<R, 1, UNIT>(how),
+                2 => self.strips::<R, 2, UNIT>(how),
+                _ if const { most_vectors::<R>() == 2 } => unreachable!("a wider panel"),
+                _ => self.strips::<R, 4, UNIT>(how),
             }
         }
     }
@@ -103,7 +87,11 @@ impl<F: Copy, T: Lanes> Panel<F, T> {
         how.vectorize(
             #[inline(always)]
             move || {
-                for strip in strips(self.rows) {
+                let most = match self.a {
+                    Left::Strided { .. } => const { most_rows::<R>(VECS) },
+                    Left::Packed(_) => PACKED_ROWS,
+                };
+                for strip in strips(self.rows, most) {
                     let i = strip.start;
                     // SAFETY: the strip lies within the panel, for which the caller has promises.
                     unsafe {
@@ -130,7 +118,12 @@ impl<F: Copy, T: Lanes> Panel<F, T> {
                             3 => tile.run::<R, 3, VECS>(how),
                             4 => tile.run::<R, 4, VECS>(how),
                             5 => tile.run::<R, 5, VECS>(how),
-                            _ => tile.run::<R, MAX_ROWS, VECS>(how),
+                            6 => tile.run::<R, 6, VECS>(how),
+                            _ if const { most_rows::<R>(VECS) <= 6 } => {
+                                unreachable!("a higher strip")
+                            }
+                            7 => tile.run::<R, 7, VECS>(how),
+                            _ => tile.run::<R, 8, VECS>(how),
                         }
                     }
                 }
@@ -202,6 +195,8 @@ impl<F: Copy, T: Lanes> Tile<F, T> {
     {
         let Self { a, a_row, a_col, b, b_step, c, cols, k, start } = self;
         let simd = how.simd();
+        // SAFETY: as promised by the caller. With it the compiler knows that all vectors but the last are whole.
+        unsafe { std::hint::assert_unchecked(cols > (VECS - 1) * T::lanes::<R::Simd>()) };
         // In registers, as long as nothing that is not inlined points into it or copies it as a whole.
         let mut sums: [[Sums<R>; VECS]; ROWS] = [[T::splat(simd, T::zero()); VECS]; ROWS];
         // SAFETY: the caller promises that the operands may be read and the destination written
@@ -233,7 +228,7 @@ impl<F: Copy, T: Lanes> Tile<F, T> {
                     }
                 }
             }
-            let unrolled = const { unrolled(ROWS) };
+            let unrolled = const { unrolled(ROWS, VECS) };
             let whole = k / unrolled * unrolled;
             for p in (0..whole).step_by(unrolled) {
                 for p in p..p + unrolled {
