@@ -30,15 +30,21 @@ pub(super) struct Sizes {
     pub(super) rows: usize,
 }
 
-/// So deep that reading and writing C between blocks does not count, while a panel of B stays in a
-/// second-level cache, and so do the fewer rows of A, in half of it; the others, and B's columns,
-/// have a share of a last-level cache. The depth is a promise, too: what sums up to it are subtracted as.
-const SIZES: Sizes = Sizes { depth: MAX_WHOLE, cols: 2048, stream: 4 << 20, rows: 1 << 20 };
+impl Sizes {
+    /// So deep that reading and writing C between blocks does not count, while a panel of B stays in a
+    /// second-level cache, and so do the fewer rows of A, in half of it (2 MiB with AVX-512); the others, and B's
+    /// columns, have a share of a last-level cache. The depth is a promise, too: what sums up to it are subtracted as.
+    const fn of<R: Arithmetic>() -> Self {
+        let rows = if most_vectors::<R>() == 4 { 1 << 20 } else { 256 << 10 };
+        Self { depth: MAX_WHOLE, cols: 2048, stream: 4 << 20, rows }
+    }
+}
+
 /// Rows of B that lie far apart are packed if more strips of rows than this use them, columns of A if
 /// more panels than this do.
 const FEW: usize = 3;
 /// Rows of A, which are read along themselves, are packed if more panels than this use them and vectors
-/// have 32 bytes or fewer: a tile needs twice as much of A for an operation then as with 64.
+/// have 32 bytes or fewer: a tile needs four times as much of A for an operation then as with 64.
 const MANY: usize = 24;
 /// Bytes of a row of B that are packed at a time: where rows lie far apart, each is a page of its own.
 const GROUP_BYTES: usize = 256;
@@ -93,7 +99,7 @@ impl<T: Lanes> Part<T> {
     /// By blocks.
     #[inline(always)]
     pub(super) fn multiply<P: Packing<Element = T>>(&self, how: P) {
-        self.multiply_by(how, SIZES);
+        self.multiply_by(how, const { Sizes::of::<P::Arithmetic>() });
     }
 
     /// By blocks of these sizes, of which only the depth changes bits, of what is subtracted.
@@ -103,7 +109,7 @@ impl<T: Lanes> Part<T> {
         if m == 0 || n == 0 {
             return;
         }
-        // Of `A Bᵀ` either can be the one that is packed: better the smaller one.
+        // Of `A Bᵀ` either can be the one that is packed: better the smaller one, unless it leaves a tile of one vector.
         let smaller_a = !P::NEEDED && self.a.col == 1 && self.b.row == 1 && m < n;
         if smaller_a && m.is_multiple_of(2 * lanes::<P>()) {
             self.transposed().blocks(how, sizes);

@@ -6,12 +6,13 @@
 use pulp::Simd;
 
 use super::arithmetic::{Arithmetic, Plain};
+use super::blocks::blocks_of;
 use super::lanes::Lanes;
 
 /// Elements of a row that become factors at a time.
 pub(super) const LINE: usize = 8;
-/// Blocks along the inner dimension that are turned before the neighbouring columns are: as many as a line of
-/// the cache holds.
+/// Blocks along the inner dimension that are turned before the neighbouring columns are, so that the lines of a panel
+/// stay near until they are full.
 const TURNS: usize = 4;
 /// How many factors may be written beyond the last row of a copy.
 pub(super) const SPILL: usize = LINE;
@@ -194,7 +195,7 @@ pub(super) unsafe fn transposed<P: Packing>(
     // In factors.
     let (whole, all) =
         (k / (side * P::Arithmetic::VALUES) * side, k.div_ceil(P::Arithmetic::VALUES));
-    for piece in (0..whole).step_by(TURNS * side).map(|q| q..whole.min(q + TURNS * side)) {
+    for piece in blocks_of(0..whole, TURNS * side) {
         // From the last block on: the rows of one may reach into the first columns of the next row,
         // which come later.
         for block in (0..cols.div_ceil(side)).rev() {

@@ -10,17 +10,18 @@ pub(super) const PACKED_ROWS: usize = 6;
 
 /// The most vectors in a row of a tile. There are 1, 2 or 4 in one.
 pub(super) const fn most_vectors<R: Arithmetic>() -> usize {
-    if has_32_registers::<R>() { 4 } else { 2 }
+    if has_avx512::<R>() { 4 } else { 2 }
 }
 
-/// The most rows of a tile of so many vectors. Its sums, a row of B and a factor of A fill the registers.
+/// The most rows of a tile of so many vectors: as many as the registers hold sums of four vectors for, or as keep
+/// the sums of one from waiting for each other.
 pub(super) const fn most_rows<R: Arithmetic>(vectors: usize) -> usize {
     // Factors of several elements are always packed.
-    if R::VALUES == 1 && has_32_registers::<R>() && vectors < 4 { 8 } else { PACKED_ROWS }
+    if R::VALUES == 1 && has_avx512::<R>() && vectors < 4 { 8 } else { PACKED_ROWS }
 }
 
-/// As AVX-512 has.
-const fn has_32_registers<R: Arithmetic>() -> bool {
+/// Twice as many registers as AVX2. (NEON has as many, too; wider tiles were not tried with it.)
+const fn has_avx512<R: Arithmetic>() -> bool {
     size_of::<Sums<R>>() == 64
 }
 
@@ -56,16 +57,23 @@ pub(super) fn strips(rows: usize, most: usize) -> impl Iterator<Item = Range<usi
     })
 }
 
+/// Vectors of the first panel of so many columns.
+#[inline(always)]
+fn first_vectors<R: Arithmetic>(cols: usize) -> usize {
+    match cols.div_ceil(R::Element::lanes::<R::Simd>()) {
+        3 => 2,
+        vectors => vectors.min(most_vectors::<R>()),
+    }
+}
+
 /// The columns of C in panels, each of 1, 2 or 4 vectors, of which the last need not be whole.
 #[inline(always)]
 pub(super) fn panels<R: Arithmetic>(cols: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-    let lanes = R::Element::lanes::<R::Simd>();
     let Range { mut start, end } = cols;
     std::iter::from_fn(move || {
         let left = end - start;
-        let three = most_vectors::<R>() > 2 && left > 2 * lanes && left <= 3 * lanes;
-        let most = if three { 2 } else { most_vectors::<R>() };
-        let panel = start..start + left.min(most * lanes);
+        let width = first_vectors::<R>(left) * R::Element::lanes::<R::Simd>();
+        let panel = start..start + left.min(width);
         start = panel.end;
         (!panel.is_empty()).then_some(panel)
     })
@@ -74,5 +82,5 @@ pub(super) fn panels<R: Arithmetic>(cols: Range<usize>) -> impl Iterator<Item = 
 /// Whether so many columns make one panel.
 #[inline(always)]
 pub(super) fn is_panel<R: Arithmetic>(cols: usize) -> bool {
-    panels::<R>(0..cols).next().is_none_or(|first| first.end == cols)
+    cols <= first_vectors::<R>(cols) * R::Element::lanes::<R::Simd>()
 }

@@ -37,7 +37,7 @@ fn begin_at<S: Scalar>(begin: Begin<'_, S>, j: usize) -> S {
 /// A way to compute a part.
 type Run<'a, S> = &'a dyn Fn(&Part<S>);
 
-/// Every way, on small shapes and on two that are cut into several blocks, against plain chains
+/// Every way, on small shapes and on some that are cut into several blocks, against plain chains
 /// over factors of which `factor` says what they become, of fused operations if the ways are for an
 /// instruction set that has them. The ways may sum `A Bᵀ` of a few rows, and `A` times one column, in
 /// other orders if `few_rows_differ`.
@@ -59,8 +59,9 @@ fn one_chain_an_element<S: Scalar>(
         (8, 5, 4),
         (32, 40, 6),
         (2, 66, 1),
+        (2, 130, 1),
     ];
-    let large = [(200, 70, 600), (33, 2100, 40), (23, 175, 30)];
+    let large = [(200, 70, 600), (33, 2100, 40), (70, 239, 130)];
     let all = shapes.into_iter().chain(large);
     // Miri takes minutes for the larger ones.
     for (m, n, k) in all.filter(|(m, n, k)| !cfg!(miri) || m * n * k < 200) {
@@ -105,8 +106,10 @@ fn instruction_sets() -> Vec<(Arch, bool)> {
     sets
 }
 
-/// Blocks so small that even small shapes are cut, and of at least two panels of the widest vectors.
-const SMALL: Sizes = Sizes { depth: 4, cols: 128, stream: 0, rows: 64 };
+/// Blocks so small that even small shapes are cut, and of at least two panels of the widest vectors; Miri has none of
+/// those.
+const SMALL: Sizes =
+    Sizes { depth: 4, cols: if cfg!(miri) { 64 } else { 128 }, stream: 0, rows: 64 };
 
 /// A part that is cut so.
 struct Cut<'a, S>(&'a Part<S>);
@@ -141,27 +144,34 @@ fn every_element_is_one_chain() {
 /// Strips of every height, and panels of every width.
 #[test]
 fn every_size_of_tiles_is_right() {
-    fn check<S: Scalar>(arch: Arch, most: (usize, usize)) {
+    /// Integers again, with a longer period.
+    fn numbers<S: Scalar>(rows: usize, cols: usize) -> Matrix<S> {
+        Matrix::from_fn(rows, cols, |i, j| S::of(((31 * i + 17 * j) % 23) as f64 - 11.0))
+    }
+    fn check<S: Scalar>(arch: Arch, m: usize, n: usize) {
         let k = 5;
-        for (m, n) in (1..=most.0).flat_map(|m| (1..=most.1).map(move |n| (m, n))) {
-            let (a, b) = (integers::<S>(m, k), integers::<S>(k, n));
-            let (a_turned, mut c) = (a.transpose(), Matrix::zeros(m, n));
-            let element = |i, j| (0..k).fold(S::zero(), |sum, p| sum + a[(i, p)] * b[(p, j)]);
-            let expected = Matrix::from_fn(m, n, element);
-            for a in [operand(&a, false), operand(&a_turned, true)] {
-                for turned in [false, true] {
-                    let part = Part::new(a, operand(&b, false), c.view_mut(), Begin::Zero);
-                    let part = if turned { part.transposed() } else { part };
-                    arch.dispatch(&part);
-                    assert_eq!(c, expected, "{m}×{n} {turned}");
-                }
+        let (a, b) = (numbers::<S>(m, k), numbers::<S>(k, n));
+        let element = |i, j| (0..k).fold(S::zero(), |sum, p| sum + a[(i, p)] * b[(p, j)]);
+        let expected = Matrix::from_fn(m, n, element);
+        let a_turned = a.transpose();
+        for a in [operand(&a, false), operand(&a_turned, true)] {
+            for turned in [false, true] {
+                let mut c = Matrix::from_fn(m, n, |_, _| S::nan());
+                let part = Part::new(a, operand(&b, false), c.view_mut(), Begin::Zero);
+                let part = if turned { part.transposed() } else { part };
+                arch.dispatch(&part);
+                assert_eq!(c, expected, "{m}×{n} {turned}");
             }
         }
     }
-    for (arch, _) in instruction_sets() {
-        let most = if cfg!(miri) { (7, 3) } else { (17, 70) };
-        check::<f32>(arch, most);
-        check::<f64>(arch, most);
+    let (most_rows, most_cols) = if cfg!(miri) { (7, 3) } else { (17, 70) };
+    for (m, n) in (1..=most_rows).flat_map(|m| (1..=most_cols).map(move |n| (m, n))) {
+        for (arch, _) in instruction_sets() {
+            for (m, n) in [(m, n), (n, m)] {
+                check::<f32>(arch, m, n);
+                check::<f64>(arch, m, n);
+            }
+        }
     }
 }
 

@@ -67,8 +67,8 @@ impl<F: Copy, T: Lanes> Panel<F, T> {
             match self.cols.div_ceil(T::lanes::<R::Simd>()) {
                 1 => self.strips::<R, 1, UNIT>(how),
                 2 => self.strips::<R, 2, UNIT>(how),
-                _ if const { most_vectors::<R>() == 2 } => unreachable!("a wider panel"),
-                _ => self.strips::<R, 4, UNIT>(how),
+                4 if const { most_vectors::<R>() == 4 } => self.strips::<R, 4, UNIT>(how),
+                vectors => unreachable!("a panel of {vectors} vectors"),
             }
         }
     }
