@@ -13,7 +13,9 @@ use super::destination::Start;
 use super::lanes::Lanes;
 use super::pack::{self, Packing};
 use super::part::Part;
-use super::shape::{PACKED_ROWS, is_panel, most_vectors, panels, strips};
+use super::shape::{
+    PACKED_ROWS, is_panel, lanes, most_vectors, panel_width, panels, strips, width,
+};
 use super::tile::{Left, Panel};
 use crate::scratch;
 
@@ -77,24 +79,6 @@ pub(super) fn evenly(whole: usize, most: usize) -> usize {
     if whole <= most { whole } else { whole.div_ceil(whole.div_ceil(most)) }
 }
 
-/// Columns in a vector.
-#[inline(always)]
-fn lanes<P: Packing>() -> usize {
-    P::Element::lanes::<<P::Arithmetic as Arithmetic>::Simd>()
-}
-
-/// Columns of a whole panel.
-#[inline(always)]
-fn width<P: Packing>() -> usize {
-    most_vectors::<P::Arithmetic>() * lanes::<P>()
-}
-
-/// How wide a panel of so many columns is: whole vectors.
-#[inline(always)]
-fn panel_width<P: Packing>(cols: usize) -> usize {
-    cols.next_multiple_of(lanes::<P>())
-}
-
 impl<T: Lanes> Part<T> {
     /// By blocks.
     #[inline(always)]
@@ -109,9 +93,10 @@ impl<T: Lanes> Part<T> {
         if m == 0 || n == 0 {
             return;
         }
-        // Of `A Bᵀ` either can be the one that is packed: better the smaller one, unless it leaves a tile of one vector.
+        // Of `A Bᵀ` either can be the one that is packed: better the smaller one, unless it leaves a
+        // tile of one vector.
         let smaller_a = !P::NEEDED && self.a.col == 1 && self.b.row == 1 && m < n;
-        if smaller_a && m.is_multiple_of(2 * lanes::<P>()) {
+        if smaller_a && m.is_multiple_of(2 * lanes::<P::Arithmetic>()) {
             self.transposed().blocks(how, sizes);
         } else {
             self.blocks(how, sizes);
@@ -129,7 +114,7 @@ impl<T: Lanes> Part<T> {
     #[inline(always)]
     fn is_one_panel<P: Packing>(&self) -> bool {
         let n = self.cols.len();
-        let whole = is_panel::<P::Arithmetic>(n) && n.is_multiple_of(lanes::<P>());
+        let whole = is_panel::<P::Arithmetic>(n) && n.is_multiple_of(lanes::<P::Arithmetic>());
         whole && self.b.row != 1 && !self.packing_b_pays(self.k)
     }
 
@@ -170,7 +155,7 @@ impl<T: Lanes> Part<T> {
                 self.one_panel(how, self.b.at(0, self.cols.start).cast(), self.b.row)
             };
         }
-        let width = width::<P>();
+        let width = width::<P::Arithmetic>();
         // In factors, and the elements of the inner dimension in them.
         let depth = evenly(self.k.div_ceil(P::Arithmetic::VALUES), sizes.depth).max(1);
         let (m, n) = (self.rows.len(), self.cols.len());
@@ -178,7 +163,7 @@ impl<T: Lanes> Part<T> {
         let pack_a = P::NEEDED
             || match self.a.row {
                 1 => is_far::<T>(self.a.col, depth) && n > FEW * width,
-                _ => lanes::<P>() * size_of::<T>() <= 32 && n > MANY * width,
+                _ => lanes::<P::Arithmetic>() * size_of::<T>() <= 32 && n > MANY * width,
             };
         let row_bytes = depth * size_of::<P::Factor>();
         let all = m * row_bytes <= sizes.stream;
@@ -213,7 +198,7 @@ impl<T: Lanes> Part<T> {
                 // multiplied above.
                 return unsafe {
                     block.fill_b(how, self.cols.clone(), 0..self.k);
-                    self.one_panel(how, b.cast_const().cast(), panel_width::<P>(n));
+                    self.one_panel(how, b.cast_const().cast(), panel_width::<P::Arithmetic>(n));
                 };
             }
             for cols in blocks_of(self.cols.clone(), sizes.cols) {
@@ -306,7 +291,7 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
     where
         P: Packing<Element = T, Factor = F>,
     {
-        let (width, b) = (panel_width::<P>(j.len()), self.part.b);
+        let (width, b) = (panel_width::<P::Arithmetic>(j.len()), self.part.b);
         // SAFETY: by the caller.
         unsafe {
             if self.pack_b {
@@ -332,14 +317,14 @@ impl<T: Lanes, F: Copy> Block<'_, T, F> {
         P: Packing<Element = T, Factor = F>,
     {
         let (b, k) = (self.part.b, inner.len().div_ceil(P::Arithmetic::VALUES));
-        let whole_lines = width::<P>().is_multiple_of(pack::LINE);
+        let whole_lines = width::<P::Arithmetic>().is_multiple_of(pack::LINE);
         let at_a_time = if b.row != 1 && whole_lines { PIECE } else { inner.len() };
         how.arithmetic().vectorize(
             #[inline(always)]
             move || {
                 for piece in blocks_of(inner.clone(), at_a_time) {
                     for j in panels::<P::Arithmetic>(cols.clone()) {
-                        let width = panel_width::<P>(j.len());
+                        let width = panel_width::<P::Arithmetic>(j.len());
                         let before = (piece.start - inner.start) / P::Arithmetic::VALUES;
                         // SAFETY: by the caller.
                         unsafe {

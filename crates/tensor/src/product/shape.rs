@@ -57,10 +57,28 @@ pub(super) fn strips(rows: usize, most: usize) -> impl Iterator<Item = Range<usi
     })
 }
 
+/// Columns in a vector.
+#[inline(always)]
+pub(super) fn lanes<R: Arithmetic>() -> usize {
+    R::Element::lanes::<R::Simd>()
+}
+
+/// Columns of the widest panel.
+#[inline(always)]
+pub(super) fn width<R: Arithmetic>() -> usize {
+    most_vectors::<R>() * lanes::<R>()
+}
+
+/// How wide a panel of so many columns is: whole vectors.
+#[inline(always)]
+pub(super) fn panel_width<R: Arithmetic>(cols: usize) -> usize {
+    cols.next_multiple_of(lanes::<R>())
+}
+
 /// Vectors of the first panel of so many columns.
 #[inline(always)]
 fn first_vectors<R: Arithmetic>(cols: usize) -> usize {
-    match cols.div_ceil(R::Element::lanes::<R::Simd>()) {
+    match cols.div_ceil(lanes::<R>()) {
         3 => 2,
         vectors => vectors.min(most_vectors::<R>()),
     }
@@ -72,7 +90,7 @@ pub(super) fn panels<R: Arithmetic>(cols: Range<usize>) -> impl Iterator<Item = 
     let Range { mut start, end } = cols;
     std::iter::from_fn(move || {
         let left = end - start;
-        let width = first_vectors::<R>(left) * R::Element::lanes::<R::Simd>();
+        let width = first_vectors::<R>(left) * lanes::<R>();
         let panel = start..start + left.min(width);
         start = panel.end;
         (!panel.is_empty()).then_some(panel)
@@ -82,5 +100,5 @@ pub(super) fn panels<R: Arithmetic>(cols: Range<usize>) -> impl Iterator<Item = 
 /// Whether so many columns make one panel.
 #[inline(always)]
 pub(super) fn is_panel<R: Arithmetic>(cols: usize) -> bool {
-    cols <= first_vectors::<R>(cols) * R::Element::lanes::<R::Simd>()
+    cols <= first_vectors::<R>(cols) * lanes::<R>()
 }
