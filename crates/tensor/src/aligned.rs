@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
-use crate::Scalar;
+use crate::{Scalar, pages};
 
 /// A cache line.
 #[derive(Clone, Copy)]
@@ -19,7 +19,7 @@ impl Line {
 /// A slice of its own of fixed length, at a multiple of 64 bytes.
 ///
 /// Where numbers are read once, as weights are for one example, it matters that vectors of them do not
-/// straddle cache lines. Everything else is a slice's.
+/// straddle cache lines. From 2 MiB on they are in large pages, if the system has them. Everything else is a slice's.
 ///
 /// ```
 /// use chainrule_tensor::AlignedVec;
@@ -44,7 +44,7 @@ impl<S: Scalar> AlignedVec<S> {
     pub fn zeros(len: usize) -> Result<Self, TryReserveError> {
         let count = len.div_ceil(size_of::<Line>() / size_of::<S>());
         let mut lines = Vec::new();
-        lines.try_reserve_exact(count)?;
+        pages::reserve(&mut lines, count)?;
         lines.resize(count, Line::ZERO);
         Ok(Self { lines, len, numbers: PhantomData })
     }

@@ -10,6 +10,7 @@ pub mod kernels;
 pub mod math;
 mod matrix;
 mod number;
+mod pages;
 pub mod product;
 mod scalar;
 mod scratch;

@@ -2,7 +2,7 @@
 
 use std::ops::{Index, IndexMut};
 
-use crate::{MatrixView, MatrixViewMut, Scalar, TensorError};
+use crate::{MatrixView, MatrixViewMut, Scalar, TensorError, pages};
 
 /// An owned matrix, (rows × cols), row-major and contiguous; in a batch a row is an example.
 ///
@@ -41,7 +41,7 @@ impl<S: Scalar> Matrix<S> {
         let too_large = TensorError::TooLarge { rows, cols };
         let Some(len) = rows.checked_mul(cols) else { return Err(too_large) };
         let mut data = Vec::new();
-        data.try_reserve_exact(len).map_err(|_| too_large)?;
+        pages::reserve(&mut data, len).map_err(|_| too_large)?;
         data.resize(len, S::zero());
         Ok(Self { data, rows, cols })
     }
@@ -79,9 +79,17 @@ impl<S: Scalar> Matrix<S> {
     }
 
     /// A matrix with the values `f(i, j)`, row by row.
+    ///
+    /// # Panics
+    /// As [`Matrix::zeros`].
     pub fn from_fn(rows: usize, cols: usize, mut f: impl FnMut(usize, usize) -> S) -> Self {
-        let data = (0..rows).flat_map(|i| (0..cols).map(move |j| (i, j)));
-        Self { data: data.map(|(i, j)| f(i, j)).collect(), rows, cols }
+        let mut m = Self::zeros(rows, cols);
+        for i in 0..rows {
+            for j in 0..cols {
+                m.data[i * cols + j] = f(i, j);
+            }
+        }
+        m
     }
 
     /// Number of rows (examples).

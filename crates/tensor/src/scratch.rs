@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::thread::LocalKey;
 
 use crate::aligned::Line;
+use crate::pages;
 
 /// A thread's memory, for one user at a time.
 type Lines = Cell<Vec<Line>>;
@@ -31,6 +32,8 @@ pub(crate) fn with<const N: usize, R>(
             start
         });
         if lines.len() < needed {
+            let more = needed - lines.len();
+            pages::reserve(&mut lines, more).expect("memory for packed operands");
             lines.resize(needed, Line::ZERO);
         }
         let base = lines.as_mut_ptr();
