@@ -9,9 +9,11 @@ use crate::{MatrixViewMut, Scalar, Threads};
 const MIN_WORK_PER_THREAD: usize = 1 << 18;
 /// A part of a product has at least as many rows or columns.
 pub(super) const MIN_BLOCK: usize = 16;
+/// Rows of `Aᵀ B` for which a thread rather packs all of B than shares the lines of C's rows with others.
+const MANY_ROWS: usize = 256;
 
 /// The product by tiles, each part by `run`; each thread takes a range of its columns or, if there
-/// are fewer, rows, or some sections of its sums.
+/// are fewer or it is `Aᵀ B` with many, rows, or some sections of its sums.
 pub(super) fn multiply_tiled<S: Scalar>(
     a: Operand<'_, S>,
     b: Operand<'_, S>,
@@ -49,10 +51,11 @@ pub(super) fn multiply_tiled<S: Scalar>(
         let cut = |at: usize, count: usize, unit: usize| {
             (at * count.div_ceil(unit) / parts * unit).min(count)
         };
-        let (rows, cols) = if n >= m {
-            (0..m, cut(part, n, MIN_BLOCK)..cut(part + 1, n, MIN_BLOCK))
-        } else {
+        let by_rows = m > n || whole.a.row == 1 && m / parts >= MANY_ROWS;
+        let (rows, cols) = if by_rows {
             (cut(part, m, 1)..cut(part + 1, m, 1), 0..n)
+        } else {
+            (0..m, cut(part, n, MIN_BLOCK)..cut(part + 1, n, MIN_BLOCK))
         };
         run(&whole.within(rows, cols));
     });
