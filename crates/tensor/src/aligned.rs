@@ -19,7 +19,7 @@ impl Line {
 /// A slice of its own of fixed length, at a multiple of 64 bytes.
 ///
 /// Where numbers are read once, as weights are for one example, it matters that vectors of them do not
-/// straddle cache lines. From 2 MiB on they are in large pages, if the system has them. Everything else is a slice's.
+/// straddle cache lines. Everything else is a slice's.
 ///
 /// ```
 /// use chainrule_tensor::AlignedVec;
@@ -37,7 +37,7 @@ pub struct AlignedVec<S> {
 }
 
 impl<S: Scalar> AlignedVec<S> {
-    /// So many zeros.
+    /// So many zeros. For 2 MiB and more the system is asked for huge pages (for a clone it is not).
     ///
     /// # Errors
     /// If there is not that much memory.

@@ -86,7 +86,7 @@ impl<S: Scalar> Matrix<S> {
         let mut m = Self::zeros(rows, cols);
         for i in 0..rows {
             for j in 0..cols {
-                m.data[i * cols + j] = f(i, j);
+                m[(i, j)] = f(i, j);
             }
         }
         m

@@ -1,25 +1,25 @@
-//! Memory in large pages, where the system has them.
+//! Memory in huge pages, where the system has them.
 //!
 //! A processor holds the addresses of some pages at hand and looks up those of all others in memory, again and
 //! again where a product goes down the rows of a large matrix: each row is on a page of its own.
 
 use std::collections::TryReserveError;
 
-/// Bytes of a large page, on most systems.
-const LARGE: usize = 2 << 20;
+/// Bytes of a huge page, on most systems.
+const HUGE: usize = 2 << 20;
 
-/// Reserves room for `len` more elements, in large pages if they would fill one.
+/// Reserves room for `len` more elements, in huge pages if they would fill one.
 pub(crate) fn reserve<T>(vec: &mut Vec<T>, len: usize) -> Result<(), TryReserveError> {
     vec.try_reserve_exact(len)?;
     let bytes = vec.capacity() * size_of::<T>();
-    if bytes >= LARGE {
+    if bytes >= HUGE {
         advise(vec.as_ptr().cast(), bytes);
     }
     Ok(())
 }
 
-/// Asks for large pages under so many bytes, before they are first used. It is no more than advice, which the system
-/// may not follow.
+/// Asks for huge pages under so many bytes, before they are first used. It is no more than advice, which the system
+/// may not follow. (Miri does not know the call.)
 #[cfg(all(target_os = "linux", not(miri)))]
 fn advise(start: *const u8, bytes: usize) {
     /// Advice begins at a page; where these are larger, it is refused.
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn there_is_room_for_any_number_and_what_stands_there_stays() {
-        let sizes = [0, 100, LARGE - 100, LARGE, 5 * LARGE + 4];
+        let sizes = [0, 100, HUGE - 100, HUGE, 5 * HUGE + 4];
         // Miri takes long for the larger ones.
         for bytes in &sizes[..if cfg!(miri) { 3 } else { 5 }] {
             let len = bytes / size_of::<u32>();
@@ -58,17 +58,17 @@ mod tests {
         }
     }
 
-    /// As the system tells for each piece of memory: `hg`, large pages are asked for.
+    /// As the system tells for each piece of memory: `hg`, huge pages are asked for.
     #[test]
     #[cfg(all(target_os = "linux", not(miri)))]
-    fn large_pages_are_asked_for() {
-        let there = std::fs::exists("/sys/kernel/mm/transparent_hugepage").is_ok_and(|there| there);
-        if !there || !std::fs::exists("/proc/self/smaps").is_ok_and(|there| there) {
-            return println!("skipped: this system has no large pages, or does not tell of them");
+    fn huge_pages_are_asked_for() {
+        let told = ["/sys/kernel/mm/transparent_hugepage", "/proc/self/smaps"];
+        if !told.iter().all(|path| std::path::Path::new(path).exists()) {
+            return println!("skipped: this system has no huge pages, or does not tell of them");
         }
         let mut vec = Vec::<u8>::new();
-        reserve(&mut vec, 4 * LARGE).unwrap();
-        let inside = vec.as_ptr().addr() + LARGE;
+        reserve(&mut vec, 4 * HUGE).unwrap();
+        let inside = vec.as_ptr().addr() + HUGE;
         let holds = |line: &str| {
             let (start, end) = line.split_once(' ')?.0.split_once('-')?;
             let [start, end] = [start, end].map(|at| usize::from_str_radix(at, 16));

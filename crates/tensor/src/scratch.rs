@@ -33,7 +33,7 @@ pub(crate) fn with<const N: usize, R>(
         });
         if lines.len() < needed {
             let more = needed - lines.len();
-            pages::reserve(&mut lines, more).expect("memory for packed operands");
+            pages::reserve(&mut lines, more).expect("memory to work in");
             lines.resize(needed, Line::ZERO);
         }
         let base = lines.as_mut_ptr();

@@ -9,11 +9,11 @@ use crate::{MatrixViewMut, Scalar, Threads};
 const MIN_WORK_PER_THREAD: usize = 1 << 18;
 /// A part of a product has at least as many rows or columns.
 pub(super) const MIN_BLOCK: usize = 16;
-/// Rows of `Aᵀ B` for which a thread rather packs all of B than shares the lines of C's rows with others.
+/// Rows a thread from which `Aᵀ B` is shared by them: each packs all of B then, but has its part of C in one piece.
 const MANY_ROWS: usize = 256;
 
 /// The product by tiles, each part by `run`; each thread takes a range of its columns or, if there
-/// are fewer or it is `Aᵀ B` with many, rows, or some sections of its sums.
+/// are fewer or each gets many of `Aᵀ B`, rows, or some sections of its sums.
 pub(super) fn multiply_tiled<S: Scalar>(
     a: Operand<'_, S>,
     b: Operand<'_, S>,
