@@ -130,15 +130,12 @@ impl<T: Lanes> Part<T> {
     }
 
     /// Of the instruction sets that give the same bits, the one with the shortest vectors that hold a row
-    /// of C, or else the longest.
+    /// of C, or of the factors of a dot product, or else the longest.
     pub(super) fn fitting(&self, arch: Arch) -> Arch {
+        let row = if self.takes_dots() { self.k } else { self.cols.len() };
         match arch {
             #[cfg(target_arch = "x86_64")]
-            Arch::V4(simd)
-                if self.cols.len() * size_of::<T>() <= AVX2_BYTES && !self.takes_dots() =>
-            {
-                Arch::V3(*simd)
-            }
+            Arch::V4(simd) if row * size_of::<T>() <= AVX2_BYTES => Arch::V3(*simd),
             arch => arch,
         }
     }

@@ -141,6 +141,30 @@ fn every_element_is_one_chain() {
     check::<f64>();
 }
 
+/// Short rows of C, and short dot products, are multiplied on shorter vectors.
+#[test]
+fn shorter_vectors_give_the_same_bits() {
+    fn check<S: Scalar>(m: usize, n: usize, k: usize) {
+        let (a, b) = (values::<S>(m, k), values::<S>(n, k));
+        for (arch, _) in instruction_sets() {
+            let [fitting, given] = [true, false].map(|fitting| {
+                let mut c = Matrix::from_fn(m, n, |_, _| S::nan());
+                let part =
+                    Part::new(operand(&a, false), operand(&b, true), c.view_mut(), Begin::Zero);
+                if fitting { part.fitting(arch) } else { arch }.dispatch(&part);
+                c
+            });
+            assert_eq!(fitting, given, "{m}×{n}×{k} on {arch:?}");
+        }
+    }
+    for (m, short, long) in [(1, 1, 17), (2, 4, 9), (4, 7, 5), (5, 8, 3), (3, 9, 6)] {
+        for (n, k) in [(short, long), (long, short)] {
+            check::<f32>(m, n, k);
+            check::<f64>(m, n, k);
+        }
+    }
+}
+
 /// Strips of every height, and panels of every width.
 #[test]
 fn every_size_of_tiles_is_right() {
