@@ -38,28 +38,3 @@ impl<S: Scalar> Matrix<S> {
         Self::from_fn(m.nrows(), m.ncols(), |i, j| m[(i, j)])
     }
 }
-
-#[cfg(all(test, any(feature = "faer", feature = "ndarray")))]
-mod tests {
-    use crate::Matrix;
-
-    fn matrix() -> Matrix<f32> {
-        Matrix::from_rows(&[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
-    }
-
-    #[cfg(feature = "faer")]
-    #[test]
-    fn faer_round_trip() {
-        let m = matrix();
-        assert_eq!(Matrix::from_faer(m.view().to_faer()), m);
-        assert_eq!(Matrix::from_faer(m.view().to_faer().transpose()), m.transpose());
-    }
-
-    #[cfg(feature = "ndarray")]
-    #[test]
-    fn ndarray_round_trip() {
-        let m = matrix();
-        assert_eq!(Matrix::from_ndarray(m.view().to_ndarray()), m);
-        assert_eq!(Matrix::from_ndarray(m.view().to_ndarray().t()), m.transpose());
-    }
-}
