@@ -37,14 +37,13 @@ pub struct AlignedVec<S> {
 }
 
 impl<S: Scalar> AlignedVec<S> {
-    /// So many zeros. For 2 MiB and more the system is asked for huge pages (for a clone it is not).
+    /// So many zeros. For 2 MiB and more Linux is asked for huge pages (for a clone it is not).
     ///
     /// # Errors
     /// If there is not that much memory.
     pub fn zeros(len: usize) -> Result<Self, TryReserveError> {
         let count = len.div_ceil(size_of::<Line>() / size_of::<S>());
-        let mut lines = Vec::new();
-        pages::reserve(&mut lines, count)?;
+        let mut lines = pages::with_capacity(count)?;
         lines.resize(count, Line::ZERO);
         Ok(Self { lines, len, numbers: PhantomData })
     }

@@ -40,8 +40,7 @@ impl<S: Scalar> Matrix<S> {
     pub fn try_zeros(rows: usize, cols: usize) -> Result<Self, TensorError> {
         let too_large = TensorError::TooLarge { rows, cols };
         let Some(len) = rows.checked_mul(cols) else { return Err(too_large) };
-        let mut data = Vec::new();
-        pages::reserve(&mut data, len).map_err(|_| too_large)?;
+        let mut data = pages::with_capacity(len).map_err(|_| too_large)?;
         data.resize(len, S::zero());
         Ok(Self { data, rows, cols })
     }
@@ -84,9 +83,9 @@ impl<S: Scalar> Matrix<S> {
     /// As [`Matrix::zeros`].
     pub fn from_fn(rows: usize, cols: usize, mut f: impl FnMut(usize, usize) -> S) -> Self {
         let mut m = Self::zeros(rows, cols);
-        for i in 0..rows {
-            for j in 0..cols {
-                m[(i, j)] = f(i, j);
+        for (i, row) in m.data.chunks_exact_mut(cols.max(1)).enumerate() {
+            for (j, value) in row.iter_mut().enumerate() {
+                *value = f(i, j);
             }
         }
         m

@@ -32,8 +32,8 @@ pub(crate) fn with<const N: usize, R>(
             start
         });
         if lines.len() < needed {
-            let more = needed - lines.len();
-            pages::reserve(&mut lines, more).expect("memory to work in");
+            drop(lines);
+            lines = pages::with_capacity(needed).expect("memory to work in");
             lines.resize(needed, Line::ZERO);
         }
         let base = lines.as_mut_ptr();

@@ -232,7 +232,8 @@ fn assert_same_bits<S: Scalar>(precision: Precision, shapes: &[(usize, usize, us
 }
 
 /// (m, n, k), most of them large enough to be shared, many odd or thin.
-const SHARED: [(usize, usize, usize); 32] = [
+const SHARED: [(usize, usize, usize); 33] = [
+    (520, 530, 33),
     (257, 65, 513),
     (33, 1000, 700),
     (512, 784, 512),

@@ -39,7 +39,7 @@ fn libm_normal_cdf(x: f64) -> f64 {
 }
 
 fn sweep(low: f64, high: f64) -> impl Iterator<Item = f64> {
-    let steps = if cfg!(miri) { 500 } else { 200_000 };
+    let steps = if cfg!(miri) { 100 } else { 200_000 };
     (0..=steps).map(move |i| low + (high - low) * f64::from(i) / f64::from(steps))
 }
 

@@ -47,6 +47,24 @@ impl<T> Start<T> {
         }
     }
 
+    /// In memory of its own, from where a multiple of the sums is yet to be subtracted, if that is to be.
+    #[inline(always)]
+    pub(super) fn elsewhere(self) -> Self {
+        match self {
+            Self::Subtract(_) => Self::Zero,
+            start => start,
+        }
+    }
+
+    /// The multiple of the sums that is to be subtracted.
+    #[inline(always)]
+    pub(super) fn eta(self) -> Option<T> {
+        match self {
+            Self::Subtract(eta) => Some(eta),
+            _ => None,
+        }
+    }
+
     /// For the terms that follow after some.
     #[inline(always)]
     pub(super) fn continued(self) -> Self {
@@ -139,42 +157,69 @@ pub(super) unsafe fn store<T: Lanes, S: Simd>(
     }
 }
 
-/// Writes the first `cols` columns of `ROWS` rows, `width` values apart, to a destination whose
-/// columns are stored one after the other, or subtracts a multiple of them from it.
+/// Copies a C, whose rows are stored one after the other, to one whose columns are, or subtracts a multiple of it there.
 ///
 /// # Safety
-/// The rows must be readable in whole vectors, and `ROWS × cols` values readable and writable at `c`; and
-/// the processor must have `S`.
+/// So many rows and columns must be readable at `from`, and readable and writable at `to`; and the processor must
+/// have `S`.
 #[inline(always)]
-pub(super) unsafe fn store_columns<T: Lanes, S: Simd, const ROWS: usize>(
-    rows: *const T,
-    width: usize,
-    c: Destination<T>,
+pub(super) unsafe fn turn<T: Lanes, S: Simd>(
+    from: Destination<T>,
+    to: Destination<T>,
+    rows: usize,
+    cols: usize,
+    eta: Option<T>,
+) {
+    for j in (0..cols).step_by(T::SIDE) {
+        for i in (0..rows).step_by(T::SIDE) {
+            let across = T::SIDE.min(cols - j);
+            // SAFETY: the block lies within the rows and columns, for which the caller has promises.
+            unsafe {
+                let (from, to) = (from.from(i, j), to.from(i, j));
+                // The compiler is told how many rows there are, or it would call a function to copy a few values.
+                match rows - i {
+                    1 => turn_block::<T, S, 1>(from, to, across, eta),
+                    2 => turn_block::<T, S, 2>(from, to, across, eta),
+                    3 => turn_block::<T, S, 3>(from, to, across, eta),
+                    _ if const { T::SIDE == 4 } => turn_block::<T, S, 4>(from, to, across, eta),
+                    4 => turn_block::<T, S, 4>(from, to, across, eta),
+                    5 => turn_block::<T, S, 5>(from, to, across, eta),
+                    6 => turn_block::<T, S, 6>(from, to, across, eta),
+                    7 => turn_block::<T, S, 7>(from, to, across, eta),
+                    _ => turn_block::<T, S, 8>(from, to, across, eta),
+                }
+            }
+        }
+    }
+}
+
+/// As [`turn`], of at most [`Lanes::SIDE`] rows and columns.
+///
+/// # Safety
+/// As [`turn`].
+#[inline(always)]
+unsafe fn turn_block<T: Lanes, S: Simd, const ROWS: usize>(
+    from: Destination<T>,
+    to: Destination<T>,
     cols: usize,
     eta: Option<T>,
 ) {
     const { assert!(T::SIDE <= MAX_SIDE) };
-    let side = T::SIDE;
-    // SAFETY: the caller promises the room; a block to be turned lies within the vectors, and its
-    // columns within `turned`.
+    // SAFETY: by the caller; as many columns are read at a time as there are.
     unsafe {
-        if T::lanes::<S>() < side {
-            for j in 0..cols {
-                for i in 0..ROWS {
-                    put(rows.add(i * width + j), c.at(i, j), 1, eta);
+        if cols < T::SIDE {
+            for i in 0..ROWS {
+                for j in 0..cols {
+                    put(from.at(i, j), to.at(i, j), 1, eta);
                 }
             }
-            return;
-        }
-        let mut turned = [T::zero(); MAX_SIDE * MAX_SIDE];
-        for j in (0..cols).step_by(side) {
-            for i in (0..ROWS).step_by(side) {
-                let height = side.min(ROWS - i);
-                T::turn::<S>(rows.add(i * width + j), width, height, turned.as_mut_ptr(), side);
-                for q in 0..side.min(cols - j) {
-                    let column = turned.as_ptr().add(q * side);
-                    put(column, c.at(i, j + q), height, eta);
-                }
+        } else if ROWS == T::SIDE && eta.is_none() {
+            T::turn::<S>(from.data, from.row, ROWS, to.data, to.col);
+        } else {
+            let mut turned = [T::zero(); MAX_SIDE * MAX_SIDE];
+            T::turn::<S>(from.data, from.row, ROWS, turned.as_mut_ptr(), T::SIDE);
+            for j in 0..T::SIDE {
+                put(turned.as_ptr().add(j * T::SIDE), to.at(0, j), ROWS, eta);
             }
         }
     }

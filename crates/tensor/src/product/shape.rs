@@ -8,6 +8,9 @@ use super::lanes::Lanes;
 /// The most rows of a tile of a packed A.
 pub(super) const PACKED_ROWS: usize = 6;
 
+/// The most rows of any tile.
+pub(super) const MAX_ROWS: usize = 8;
+
 /// The most vectors in a row of a tile. There are 1, 2 or 4 in one.
 pub(super) const fn most_vectors<R: Arithmetic>() -> usize {
     if has_avx512::<R>() { 4 } else { 2 }
@@ -17,7 +20,7 @@ pub(super) const fn most_vectors<R: Arithmetic>() -> usize {
 /// the sums of one from waiting for each other.
 pub(super) const fn most_rows<R: Arithmetic>(vectors: usize) -> usize {
     // Factors of several elements are always packed.
-    if R::VALUES == 1 && has_avx512::<R>() && vectors < 4 { 8 } else { PACKED_ROWS }
+    if R::VALUES == 1 && has_avx512::<R>() && vectors < 4 { MAX_ROWS } else { PACKED_ROWS }
 }
 
 /// Twice as many registers as AVX2. (NEON has as many, too; wider tiles were not tried with it.)

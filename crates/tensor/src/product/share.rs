@@ -12,8 +12,8 @@ pub(super) const MIN_BLOCK: usize = 16;
 /// Rows a thread from which `Aᵀ B` is shared by them: each packs all of B then, but has its part of C in one piece.
 const MANY_ROWS: usize = 256;
 
-/// The product by tiles, each part by `run`; each thread takes a range of its columns or, if there
-/// are fewer or each gets many of `Aᵀ B`, rows, or some sections of its sums.
+/// The product by tiles, each part by `run`. Each thread takes a range of its columns; of its rows, if it has fewer
+/// columns or if it is `Aᵀ B` and each gets many; or some sections of its sums.
 pub(super) fn multiply_tiled<S: Scalar>(
     a: Operand<'_, S>,
     b: Operand<'_, S>,
@@ -44,6 +44,8 @@ pub(super) fn multiply_tiled<S: Scalar>(
     if parts == 1 {
         return run(&whole);
     }
+    let is_tn = whole.a.row == 1 && whole.a.col != 1;
+    let by_rows = m > n || is_tn && m / parts >= MANY_ROWS;
     let whole = Shared(whole);
     threads.for_each(parts, |part| {
         let Shared(whole) = &whole;
@@ -51,7 +53,6 @@ pub(super) fn multiply_tiled<S: Scalar>(
         let cut = |at: usize, count: usize, unit: usize| {
             (at * count.div_ceil(unit) / parts * unit).min(count)
         };
-        let by_rows = m > n || whole.a.row == 1 && m / parts >= MANY_ROWS;
         let (rows, cols) = if by_rows {
             (cut(part, m, 1)..cut(part + 1, m, 1), 0..n)
         } else {

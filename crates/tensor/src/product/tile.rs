@@ -1,9 +1,14 @@
 //! The innermost loop: a few rows and vectors of a product, held in registers.
 
+use std::mem::MaybeUninit;
+
 use super::arithmetic::{Arithmetic, Sums};
-use super::destination::{Destination, Start, load, store, store_columns};
+use super::destination::{Destination, Start, load, store, turn};
 use super::lanes::Lanes;
-use super::shape::{PACKED_ROWS, most_rows, most_vectors, strips, unrolled};
+use super::shape::{MAX_ROWS, PACKED_ROWS, most_rows, most_vectors, panel_width, strips, unrolled};
+
+/// Rows that are turned at a time: they fill a few lines of each column.
+const TURNED_ROWS: usize = 48;
 
 /// The rows of A that a panel is multiplied with, in factors `F`.
 #[derive(Clone, Copy)]
@@ -38,6 +43,68 @@ impl<F: Copy, T: Lanes> Panel<F, T> {
     /// makes, and nothing else may write to the panel meanwhile.
     #[inline(always)]
     pub(super) unsafe fn run<R>(&self, how: R)
+    where
+        R: Arithmetic<Factor = F, Element = T>,
+    {
+        if self.c.col != 1 {
+            // SAFETY: as promised by the caller.
+            return unsafe { self.turned(how) };
+        }
+        // SAFETY: as promised by the caller.
+        unsafe { self.to_rows(how) };
+    }
+
+    /// To a C whose columns are stored one after the other: some rows are multiplied to a place of their own, and then
+    /// turned. (Not inlined, since that is on the stack.)
+    ///
+    /// # Safety
+    /// As [`Panel::run`].
+    #[inline(never)]
+    unsafe fn turned<R>(&self, how: R)
+    where
+        R: Arithmetic<Factor = F, Element = T>,
+    {
+        // Strips are cut as they would be from all rows: those of a packed A are.
+        const MOST: usize = TURNED_ROWS + MAX_ROWS;
+        how.vectorize(
+            #[inline(always)]
+            || {
+                let mut room = MaybeUninit::<[[Sums<R>; 4]; MOST]>::uninit();
+                let (cols, width) = (self.cols, panel_width::<R>(self.cols));
+                let held = Destination { data: room.as_mut_ptr().cast::<T>(), row: width, col: 1 };
+                let mut first = 0;
+                while first < self.rows {
+                    let left = self.rows - first;
+                    let rows = if left < MOST { left } else { TURNED_ROWS };
+                    // SAFETY: the rows lie within the panel, for which the caller has promises, and there is room
+                    // for them.
+                    unsafe {
+                        let (c, start) = (self.c.from(first, 0), self.start.at(first, 0));
+                        if matches!(start, Start::Destination) {
+                            let (c, held) = (c.transposed(), held.transposed());
+                            turn::<T, R::Simd>(c, held, cols, rows, None);
+                        }
+                        let a = match self.a {
+                            Left::Strided { data, row, col } => {
+                                Left::Strided { data: data.wrapping_add(first * row), row, col }
+                            }
+                            Left::Packed(data) => Left::Packed(data.add(first * self.k)),
+                        };
+                        Self { a, c: held, rows, start: start.elsewhere(), ..*self }.to_rows(how);
+                        turn::<T, R::Simd>(held, c, rows, cols, start.eta());
+                    }
+                    first += rows;
+                }
+            },
+        );
+    }
+
+    /// To a C whose rows are stored one after the other.
+    ///
+    /// # Safety
+    /// As [`Panel::run`].
+    #[inline(always)]
+    unsafe fn to_rows<R>(&self, how: R)
     where
         R: Arithmetic<Factor = F, Element = T>,
     {
@@ -113,17 +180,17 @@ impl<F: Copy, T: Lanes> Panel<F, T> {
                             start: self.start.at(i, 0),
                         };
                         match strip.len() {
-                            1 => tile.run::<R, 1, VECS>(how),
-                            2 => tile.run::<R, 2, VECS>(how),
-                            3 => tile.run::<R, 3, VECS>(how),
-                            4 => tile.run::<R, 4, VECS>(how),
-                            5 => tile.run::<R, 5, VECS>(how),
-                            6 => tile.run::<R, 6, VECS>(how),
+                            1 => tile.multiply::<R, 1, VECS>(how),
+                            2 => tile.multiply::<R, 2, VECS>(how),
+                            3 => tile.multiply::<R, 3, VECS>(how),
+                            4 => tile.multiply::<R, 4, VECS>(how),
+                            5 => tile.multiply::<R, 5, VECS>(how),
+                            6 => tile.multiply::<R, 6, VECS>(how),
                             _ if const { most_rows::<R>(VECS) <= 6 } => {
                                 unreachable!("a higher strip")
                             }
-                            7 => tile.run::<R, 7, VECS>(how),
-                            _ => tile.run::<R, 8, VECS>(how),
+                            7 => tile.multiply::<R, 7, VECS>(how),
+                            _ => tile.multiply::<R, 8, VECS>(how),
                         }
                     }
                 }
@@ -148,46 +215,7 @@ struct Tile<F, T> {
 
 impl<F: Copy, T: Lanes> Tile<F, T> {
     /// # Safety
-    /// As [`Panel::run`], for `ROWS` rows.
-    #[inline(always)]
-    unsafe fn run<R, const ROWS: usize, const VECS: usize>(mut self, how: R)
-    where
-        R: Arithmetic<Factor = F, Element = T>,
-    {
-        let (simd, c, cols) = (how.simd(), self.c, self.cols);
-        if c.col == 1 {
-            // SAFETY: as promised by the caller.
-            return unsafe { self.multiply::<R, ROWS, VECS>(how) };
-        }
-        let mut rows = [[T::splat(simd, T::zero()); VECS]; ROWS];
-        let (data, width) = (rows.as_mut_ptr().cast::<T>(), VECS * T::lanes::<R::Simd>());
-        self.c = Destination { data, row: width, col: 1 };
-        // SAFETY: as promised by the caller; there is room for the tile in `rows`.
-        unsafe {
-            let mut eta = None;
-            match self.start {
-                Start::Destination => {
-                    for j in 0..cols {
-                        for i in 0..ROWS {
-                            *self.c.at(i, j) = *c.at(i, j);
-                        }
-                    }
-                }
-                Start::Subtract(multiple) => {
-                    eta = Some(multiple);
-                    self.start = Start::Zero;
-                }
-                _ => {}
-            }
-            self.multiply::<R, ROWS, VECS>(how);
-            store_columns::<T, R::Simd, ROWS>(data, width, c, cols, eta);
-        }
-    }
-
-    /// The tile, to a destination whose rows are stored one after the other.
-    ///
-    /// # Safety
-    /// As [`Tile::run`].
+    /// As [`Panel::run`], for `ROWS` rows, which C stores one after the other.
     #[inline(always)]
     unsafe fn multiply<R, const ROWS: usize, const VECS: usize>(self, how: R)
     where
@@ -205,10 +233,12 @@ impl<F: Copy, T: Lanes> Tile<F, T> {
             match start {
                 Start::Zero | Start::Subtract(_) => {}
                 Start::Destination => {
-                    for (i, sums) in sums.iter_mut().enumerate() {
+                    let mut from = c.data;
+                    for sums in &mut sums {
                         for (v, sum) in sums.iter_mut().enumerate() {
-                            *sum = load::<T, R::Simd>(simd, c.at(i, 0), v, cols);
+                            *sum = load::<T, R::Simd>(simd, from, v, cols);
                         }
+                        from = from.wrapping_add(c.row);
                     }
                 }
                 Start::Row(row) => {
@@ -241,17 +271,22 @@ impl<F: Copy, T: Lanes> Tile<F, T> {
             }
             if let Start::Subtract(eta) = start {
                 let eta = T::splat(simd, eta);
-                for (i, sums) in sums.iter_mut().enumerate() {
+                let mut from = c.data;
+                for sums in &mut sums {
                     for (v, sum) in sums.iter_mut().enumerate() {
-                        let from = load::<T, R::Simd>(simd, c.at(i, 0), v, cols);
-                        *sum = T::sub_mul(simd, from, eta, *sum);
+                        let c = load::<T, R::Simd>(simd, from, v, cols);
+                        *sum = T::sub_mul(simd, c, eta, *sum);
                     }
+                    from = from.wrapping_add(c.row);
                 }
             }
-            for (i, sums) in sums.iter().enumerate() {
+            // From row to row: their places would be multiples of a row, worked out for tiles of every height.
+            let mut to = c.data;
+            for sums in &sums {
                 for (v, &sum) in sums.iter().enumerate() {
-                    store::<T, R::Simd>(simd, sum, c.at(i, 0), v, cols);
+                    store::<T, R::Simd>(simd, sum, to, v, cols);
                 }
+                to = to.wrapping_add(c.row);
             }
         }
     }
