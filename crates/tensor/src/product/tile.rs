@@ -64,7 +64,7 @@ impl<F: Copy, T: Lanes> Panel<F, T> {
     where
         R: Arithmetic<Factor = F, Element = T>,
     {
-        // Strips are cut as they would be from all rows: those of a packed A are.
+        // So many at the end that strips are cut as they would be from all rows: those of a packed A are.
         const MOST: usize = TURNED_ROWS + MAX_ROWS;
         how.vectorize(
             #[inline(always)]
