@@ -1,9 +1,15 @@
 //! C: where its elements are in memory, what their sums start from, and how vectors of them are read
 //! and written.
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+
 use pulp::Simd;
 
 use super::lanes::{Lanes, MAX_SIDE};
+
+/// Bytes of memory that come together.
+const LINE_BYTES: usize = 64;
 
 /// What the sums of a tile start from.
 #[derive(Clone, Copy)]
@@ -108,6 +114,30 @@ impl<T> Destination<T> {
         // SAFETY: the caller promises that it lies in C.
         Self { data: unsafe { data.add(i * row + j * col) }, row, col }
     }
+
+    /// Asks for the first values of the first rows, so that the processor may bring them near meanwhile.
+    #[inline(always)]
+    pub(super) fn fetch(self, rows: usize, cols: usize) {
+        let mut row = self.data.cast_const();
+        for _ in 0..rows {
+            for j in (0..cols).step_by(LINE_BYTES / size_of::<T>()) {
+                fetch_line(row.wrapping_add(j));
+            }
+            row = row.wrapping_add(self.row);
+        }
+    }
+}
+
+/// Asks for the line at this place, where it is known how.
+#[inline(always)]
+fn fetch_line<T>(at: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, which reads nothing.
+    unsafe {
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
 }
 
 /// The vector `v` of a row of `cols` values; what it holds past them is not said.

@@ -10,6 +10,9 @@ use super::shape::{MAX_ROWS, PACKED_ROWS, most_rows, most_vectors, panel_width, 
 /// Rows that are turned at a time: they fill a few lines of each column.
 const TURNED_ROWS: usize = 48;
 
+/// Factors along the inner dimension from which a tile asks for its part of C ahead: there is time for it to come.
+const FETCHED: usize = 64;
+
 /// The rows of A that a panel is multiplied with, in factors `F`.
 #[derive(Clone, Copy)]
 pub(super) enum Left<F> {
@@ -225,6 +228,9 @@ impl<F: Copy, T: Lanes> Tile<F, T> {
         let simd = how.simd();
         // SAFETY: as promised by the caller. With it the compiler knows that all vectors but the last are whole.
         unsafe { std::hint::assert_unchecked(cols > (VECS - 1) * T::lanes::<R::Simd>()) };
+        if k >= FETCHED {
+            c.fetch(ROWS, VECS * T::lanes::<R::Simd>());
+        }
         // In registers, as long as nothing that is not inlined points into it or copies it as a whole.
         let mut sums: [[Sums<R>; VECS]; ROWS] = [[T::splat(simd, T::zero()); VECS]; ROWS];
         // SAFETY: the caller promises that the operands may be read and the destination written
